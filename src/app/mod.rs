@@ -1,0 +1,2 @@
+//! Wiring: configuration in, threads and processes up, one event type, one loop, commands performed.
+//! Never byte formats or policy.

@@ -1,0 +1,17 @@
+//! The words everybody here shares: identities, times, rights, events.
+//!
+//! What never enters: any other module of this crate, an executor, a file, a clock of its own. A type
+//! that names a person or a card can be compared and hashed here, but never printed: its `Debug` is
+//! redacted and it has no `Serialize`, so that it can't slip into a log or an event by accident.
+
+mod event;
+mod ids;
+mod right;
+mod time;
+
+pub use event::{Alarm, DoorMode, Event, EventKind, FaceFault, Reason, RefusedUpdate, Way};
+pub use ids::{
+    BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, ReaderId, SiteId, SubjectId,
+};
+pub use right::{Directory, Entitlement, Ways};
+pub use time::{Clock, Duration, Instant, WallTime};

@@ -1,0 +1,1 @@
+//! Adapters, one file an outside crate. No adapter imports another, nor the core.

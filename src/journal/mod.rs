@@ -1,0 +1,1 @@
+//! Sequence numbers, capacity, loss records, acknowledge-through. Never a disk or a broker.

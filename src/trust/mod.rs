@@ -1,0 +1,1 @@
+//! Keys, certificates and the signed envelope that carries everything a gate obeys.
