@@ -5,11 +5,13 @@
 //! redacted and it has no `Serialize`, so that it can't slip into a log or an event by accident.
 
 mod event;
+mod face;
 mod ids;
 mod right;
 mod time;
 
 pub use event::{Alarm, DoorMode, Event, EventKind, FaceFault, Reason, RefusedUpdate, Way};
+pub use face::{Liveness, Observation};
 pub use ids::{
     BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, ReaderId, SiteId, SubjectId,
 };
