@@ -24,6 +24,8 @@ pub enum Reason {
     CredentialExpired,
     NotPermittedAtThisTime,
     Unauthorized,
+    /// None of these; here: an observation too old to act on.
+    Other,
 }
 
 /// ONVIF door modes.

@@ -1,0 +1,322 @@
+//! Timelines an installer can read: at a time, this happened, the gate did that.
+
+use super::*;
+use crate::domain::{Entitlement, Liveness, Reason, SubjectId, Ways};
+use std::collections::HashMap;
+
+const DOOR: DoorId = DoorId(0);
+const READER: ReaderId = ReaderId(0);
+const NOON: WallTime = WallTime::from_secs(1_800_000_000);
+
+#[derive(Default)]
+struct List {
+    cards: HashMap<u128, Entitlement>,
+}
+
+impl Directory for List {
+    fn card(&self, card: &CardNumber) -> Option<Entitlement> {
+        self.cards.get(&card.number()).copied()
+    }
+    fn subject(&self, subject: &SubjectId) -> Option<Entitlement> {
+        self.cards.values().find(|e| e.subject == *subject).copied()
+    }
+}
+
+fn right(id: u8, card: bool, face: bool) -> Entitlement {
+    Entitlement { subject: SubjectId([id; 16]), ways: Ways { card, face }, from: None, until: None }
+}
+
+/// Card 1 has both ways, 2 only a card, 3 is blocked, 4 expired, 5 is not yet valid, 6 has a face alone.
+fn list() -> List {
+    let mut cards = HashMap::new();
+    cards.insert(1, right(1, true, true));
+    cards.insert(2, right(2, true, false));
+    cards.insert(3, right(3, false, false));
+    cards.insert(4, Entitlement { until: Some(NOON), ..right(4, true, false) });
+    cards.insert(5, Entitlement { from: Some(WallTime(NOON.0 + 1)), ..right(5, true, false) });
+    cards.insert(6, right(6, false, true));
+    List { cards }
+}
+
+struct World {
+    gate: Gate,
+    list: List,
+    wall: Option<WallTime>,
+}
+
+impl World {
+    fn new(edit: impl FnOnce(&mut Options)) -> Self {
+        let mut options = Options {
+            doors: vec![DoorOptions {
+                open: Duration::from_secs(5),
+                held_after: Duration::from_secs(30),
+                has_contact: true,
+                relock_on_open: true,
+            }],
+            readers: vec![DOOR],
+            face: Some(FaceOptions { door: DOOR, max_age: Duration::from_secs(1) }),
+            untrusted_clock: UntrustedClock::Deny,
+        };
+        edit(&mut options);
+        Self { gate: Gate::new(options), list: list(), wall: Some(NOON) }
+    }
+
+    fn at(&mut self, ms: u64, input: Input) -> Vec<Command> {
+        let mut out = Vec::new();
+        let now = Instant::default() + Duration::from_millis(ms);
+        self.gate.handle(now, self.wall, input, &self.list, &mut out);
+        out
+    }
+
+    fn card(&mut self, ms: u64, number: u128) -> Vec<Command> {
+        let Ok(format) = "h10301".parse() else { return Vec::new() };
+        self.at(ms, Input::Card { reader: READER, card: CardNumber::new(format, number) })
+    }
+
+    fn face(&mut self, ms: u64, captured_ms: u64, subject: Option<u8>) -> Vec<Command> {
+        self.at(ms, Input::Face(observation(captured_ms, subject)))
+    }
+
+    fn contact(&mut self, ms: u64, open: bool) -> Vec<Command> {
+        self.at(ms, Input::Contact { door: DOOR, open })
+    }
+}
+
+fn observation(captured_ms: u64, subject: Option<u8>) -> Observation {
+    Observation {
+        captured_at: Instant::default() + Duration::from_millis(captured_ms),
+        subject: subject.map(|s| SubjectId([s; 16])),
+        distance: 0.3,
+        quality: 1.0,
+        liveness: Liveness::NotChecked,
+    }
+}
+
+fn granted(way: Way) -> Vec<Command> {
+    vec![
+        Command::Energise { door: DOOR },
+        Command::Record(EventKind::AccessGranted { door: DOOR, way }),
+    ]
+}
+
+fn denied(way: Way, reason: Reason) -> Vec<Command> {
+    vec![Command::Record(EventKind::Denied { door: DOOR, way, reason })]
+}
+
+fn raised(alarm: Alarm) -> Command {
+    Command::Record(EventKind::AlarmRaised { door: Some(DOOR), alarm })
+}
+
+fn cleared(alarm: Alarm) -> Command {
+    Command::Record(EventKind::AlarmCleared { door: Some(DOOR), alarm })
+}
+
+#[test]
+fn a_grant_is_used_and_the_door_locks_as_it_opens() {
+    let mut w = World::new(|_| {});
+    assert_eq!(w.card(0, 1), granted(Way::Card));
+    assert_eq!(w.gate.mode(DOOR), Some(DoorMode::Accessed));
+    assert_eq!(
+        w.contact(1_000, true),
+        vec![
+            Command::Release { door: DOOR },
+            Command::Record(EventKind::AccessTaken { door: DOOR, way: Way::Card }),
+        ]
+    );
+    assert_eq!(w.gate.mode(DOOR), Some(DoorMode::Locked));
+    assert_eq!(w.contact(3_000, false), vec![]);
+    assert_eq!(w.gate.deadline(), None);
+    assert_eq!(w.at(60_000, Input::Tick), vec![]);
+}
+
+#[test]
+fn a_barrier_keeps_its_relay_until_the_time_is_up() {
+    let mut w = World::new(|o| o.doors[0].relock_on_open = false);
+    w.card(0, 1);
+    assert_eq!(
+        w.contact(1_000, true),
+        vec![Command::Record(EventKind::AccessTaken { door: DOOR, way: Way::Card })]
+    );
+    assert_eq!(w.at(5_000, Input::Tick), vec![Command::Release { door: DOOR }]);
+}
+
+#[test]
+fn a_grant_nobody_uses_ends_and_is_reported() {
+    let mut w = World::new(|_| {});
+    w.card(0, 1);
+    assert_eq!(w.at(4_999, Input::Tick), vec![]);
+    assert_eq!(
+        w.at(5_000, Input::Tick),
+        vec![
+            Command::Release { door: DOOR },
+            Command::Record(EventKind::AccessNotTaken { door: DOOR, way: Way::Card }),
+        ]
+    );
+}
+
+#[test]
+fn without_a_contact_nothing_is_claimed_about_use() {
+    let mut w = World::new(|o| o.doors[0].has_contact = false);
+    w.card(0, 1);
+    assert_eq!(w.at(5_000, Input::Tick), vec![Command::Release { door: DOOR }]);
+}
+
+#[test]
+fn a_door_standing_open_at_the_grant_makes_no_claim_either() {
+    let mut w = World::new(|_| {});
+    w.contact(0, true);
+    w.card(1_000, 1);
+    assert_eq!(w.at(6_000, Input::Tick), vec![Command::Release { door: DOOR }]);
+}
+
+#[test]
+fn a_late_call_decides_as_a_punctual_one() {
+    let mut w = World::new(|_| {});
+    w.card(0, 1);
+    // Nobody ticked at 5 s; the leaf moves at 7 s: the grant was over, so it was forced.
+    assert_eq!(
+        w.contact(7_000, true),
+        vec![
+            Command::Release { door: DOOR },
+            Command::Record(EventKind::AccessNotTaken { door: DOOR, way: Way::Card }),
+            raised(Alarm::DoorForced),
+        ]
+    );
+}
+
+#[test]
+fn forced_and_held_are_alarms_until_the_door_closes() {
+    let mut w = World::new(|_| {});
+    assert_eq!(w.contact(0, true), vec![raised(Alarm::DoorForced)]);
+    assert_eq!(w.at(30_000, Input::Tick), vec![raised(Alarm::DoorHeld)]);
+    assert_eq!(
+        w.contact(40_000, false),
+        vec![cleared(Alarm::DoorForced), cleared(Alarm::DoorHeld)]
+    );
+}
+
+#[test]
+fn a_contact_that_repeats_itself_changes_nothing() {
+    let mut w = World::new(|_| {});
+    w.card(0, 1);
+    w.contact(100, true);
+    assert_eq!(w.contact(200, true), vec![]);
+}
+
+#[test]
+fn exit_is_never_denied() {
+    let mut w = World::new(|_| {});
+    w.list = List::default();
+    w.wall = None;
+    assert_eq!(w.at(0, Input::Rex { door: DOOR }), granted(Way::Rex));
+    assert_eq!(
+        w.contact(500, true)[1],
+        Command::Record(EventKind::AccessTaken { door: DOOR, way: Way::Rex })
+    );
+}
+
+#[test]
+fn each_denial_has_its_reason() {
+    let mut w = World::new(|_| {});
+    for (card, reason) in [
+        (99, Reason::CredentialNotFound),
+        (3, Reason::CredentialNotEnabled),
+        (4, Reason::CredentialExpired),
+        (5, Reason::CredentialNotActive),
+    ] {
+        assert_eq!(w.card(0, card), denied(Way::Card, reason), "card {card}");
+    }
+    assert_eq!(w.gate.mode(DOOR), Some(DoorMode::Locked));
+}
+
+#[test]
+fn a_face_opens_only_where_it_was_chosen_beside_a_card() {
+    let mut w = World::new(|_| {});
+    assert_eq!(w.face(0, 0, Some(1)), granted(Way::Face));
+    for (subject, reason) in [
+        (None, Reason::CredentialNotFound),
+        (Some(77), Reason::CredentialNotFound),
+        (Some(2), Reason::CredentialNotEnabled),
+        (Some(6), Reason::CredentialNotEnabled),
+    ] {
+        assert_eq!(w.face(10, 10, subject), denied(Way::Face, reason), "{subject:?}");
+    }
+}
+
+#[test]
+fn a_stale_face_and_one_from_the_future_open_nothing() {
+    let mut w = World::new(|_| {});
+    assert_eq!(w.face(1_001, 0, Some(1)), denied(Way::Face, Reason::Other));
+    assert_eq!(w.face(1_001, 1_002, Some(1)), denied(Way::Face, Reason::Other));
+    assert_eq!(w.face(2_000, 1_000, Some(1)), granted(Way::Face));
+}
+
+#[test]
+fn a_face_that_is_not_shown_to_live_opens_nothing() {
+    let mut w = World::new(|_| {});
+    let seen = Observation { liveness: Liveness::NotShown, ..observation(0, Some(1)) };
+    assert_eq!(w.at(0, Input::Face(seen)), denied(Way::Face, Reason::Unauthorized));
+}
+
+#[test]
+fn faces_that_were_refused_change_no_card_decision() {
+    let cards = [1, 99, 3, 4, 1, 2];
+    let mut with = World::new(|_| {});
+    let mut without = World::new(|_| {});
+    for (i, card) in cards.into_iter().enumerate() {
+        let ms = 10_000 * i as u64;
+        with.face(ms, ms, None);
+        with.face(ms, ms, Some(2));
+        // Both answers include what was due before this card.
+        assert_eq!(with.card(ms + 10, card).last(), without.card(ms + 10, card).last());
+    }
+}
+
+#[test]
+fn without_a_trusted_clock_unlimited_cards_work_and_limited_ones_follow_the_rule() {
+    let mut w = World::new(|_| {});
+    w.wall = None;
+    assert_eq!(w.card(0, 1), granted(Way::Card));
+    assert_eq!(w.card(0, 4), denied(Way::Card, Reason::NotPermittedAtThisTime));
+    let mut w = World::new(|o| o.untrusted_clock = UntrustedClock::Allow);
+    w.wall = None;
+    assert_eq!(w.card(0, 4), granted(Way::Card));
+}
+
+#[test]
+fn fire_wins_and_ends_with_the_door_locked() {
+    let mut w = World::new(|_| {});
+    let fire = |on| {
+        let event = |door, alarm| {
+            if on {
+                EventKind::AlarmRaised { door, alarm }
+            } else {
+                EventKind::AlarmCleared { door, alarm }
+            }
+        };
+        Command::Record(event(None, Alarm::Fire))
+    };
+    assert_eq!(
+        w.at(0, Input::Fire { active: true }),
+        vec![Command::Energise { door: DOOR }, fire(true)]
+    );
+    // A card during the fire is granted and its end doesn't lock; the leaf moving is no break-in.
+    assert_eq!(w.card(100, 1).len(), 1);
+    assert_eq!(w.at(5_100, Input::Tick).len(), 1);
+    assert_eq!(w.gate.mode(DOOR), Some(DoorMode::Unlocked));
+    assert_eq!(w.contact(6_000, true), vec![]);
+    assert_eq!(
+        w.at(9_000, Input::Fire { active: false }),
+        vec![Command::Release { door: DOOR }, fire(false)]
+    );
+}
+
+#[test]
+fn doors_and_readers_that_do_not_exist_do_nothing() {
+    let mut w = World::new(|_| {});
+    assert_eq!(w.at(0, Input::Rex { door: DoorId(9) }), vec![]);
+    assert_eq!(w.at(0, Input::Contact { door: DoorId(9), open: true }), vec![]);
+    let Ok(format) = "h10301".parse() else { return };
+    let card = CardNumber::new(format, 1);
+    assert_eq!(w.at(0, Input::Card { reader: ReaderId(9), card }), vec![]);
+}
