@@ -14,7 +14,7 @@ import sys
 
 import flatbuffers
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
+from ai_edge_litert import schema_py_generated as schema
 
 # Smaller constants (biases, shapes) aren't worth an operator.
 WORTH_IT = 1024

@@ -1,9 +1,9 @@
-"""verify.py CHIPS_DIR MODEL.tflite LIMIT [MODEL.tflite LIMIT...]
+"""verify.py FIXTURES DESCRIPTORS.json FP32.tflite INT8.tflite
 
-Holds embedding models against dlib's own numbers: CHIPS_DIR has the chips and
-descriptors.json. Prints, for each model, the largest difference in any of the
-numbers and the largest distance between a template and dlib's; fails if the
-former is above LIMIT.
+Proves the conversion. FIXTURES has chips and, in descriptors.json, the numbers
+that dlib gave for them. Held against those: what dlib gives now (DESCRIPTORS.json),
+the converted network, and the same with int8 weights. Prints each one's largest
+difference, and fails if one is above its limit.
 """
 
 import json
@@ -20,35 +20,48 @@ from PIL import Image
 MEAN = np.array([122.782, 117.001, 104.298], np.float32)
 SCALE = np.float32(256)
 
-
-def template(interpreter, chip):
-    pixels = np.asarray(Image.open(chip).convert("RGB"), np.float32)
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], ((pixels - MEAN) / SCALE)[None])
-    interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+# In any of the 128 numbers. The first two allow for the order of float
+# additions; the third for weights rounded to 8 bits, where numbers are around 0.1
+# and distances between people around 0.8.
+LIMITS = {"dlib": 1e-5, "fp32": 1e-4, "int8": 1e-2}
 
 
-def main(folder, *models_and_limits):
-    with open(os.path.join(folder, "descriptors.json"), encoding="ascii") as text:
-        chips = json.load(text)
+def read(path):
+    with open(path, encoding="ascii") as text:
+        return {entry["chip"]: np.array(entry["descriptor"]) for entry in json.load(text)}
+
+
+def templates(model, folder, chips):
+    interpreter = Interpreter(model, num_threads=1)
+    interpreter.allocate_tensors()
+    for chip in chips:
+        pixels = np.asarray(Image.open(os.path.join(folder, chip)).convert("RGB"), np.float32)
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], ((pixels - MEAN) / SCALE)[None])
+        interpreter.invoke()
+        yield chip, interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+
+
+def main(folder, now, fp32, int8):
+    fixed = read(os.path.join(folder, "descriptors.json"))
     failed = False
-    for model, limit in zip(models_and_limits[::2], map(float, models_and_limits[1::2])):
-        interpreter = Interpreter(model, num_threads=1)
-        interpreter.allocate_tensors()
-        differences = [
-            template(interpreter, os.path.join(folder, chip["chip"])) - np.array(chip["descriptor"], np.float32)
-            for chip in chips
-        ]
+    for name, found in (
+        ("dlib", read(now)),
+        ("fp32", dict(templates(fp32, folder, fixed))),
+        ("int8", dict(templates(int8, folder, fixed))),
+    ):
+        if found.keys() != fixed.keys():
+            sys.exit(f"{name}: chips and descriptors.json are not of the same pictures")
+        differences = [found[chip] - numbers for chip, numbers in fixed.items()]
         number = max(np.abs(d).max() for d in differences)
         distance = max(np.linalg.norm(d) for d in differences)
-        ok = bool(number <= limit)
+        ok = bool(number <= LIMITS[name])
         failed |= not ok
-        print(f"{os.path.basename(model)}: over {len(chips)} chips, largest difference from dlib in one number "
-              f"{number:.1e} (limit {limit:g}), as a distance {distance:.1e}: {'ok' if ok else 'TOO LARGE'}")
+        print(f"{name}: largest difference over {len(fixed)} chips, in one number {number:.1e} "
+              f"(limit {LIMITS[name]:g}), as a distance {distance:.1e}: {'ok' if ok else 'TOO LARGE'}")
     return failed
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4 or len(sys.argv) % 2:
+    if len(sys.argv) != 5:
         sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))
