@@ -1,2 +1,19 @@
 //! Bytes to meaning and back: Wiegand edges, card formats, serial framings, MQTT payloads, the worker protocol.
 //! No executor, no pins, no clock.
+
+pub mod format;
+pub mod serial;
+pub mod vcd;
+pub mod wiegand;
+
+/// What became of the bytes given so far. Each calls for another reaction, so none of them is a plain error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed<T, E> {
+    /// All well, not finished.
+    NeedMore,
+    /// Noise, or another's traffic: nothing was begun, nothing is lost.
+    NotForUs,
+    /// Something was begun and is spoilt. The parser has already found its feet again.
+    Corrupt(E),
+    Item(T),
+}
