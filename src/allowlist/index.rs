@@ -1,0 +1,130 @@
+//! Lookup in flat sorted arrays: 20 bytes a card, 17 a subject, 24 for each of the few that have a period.
+//! A million cards of a million subjects are 37 MB, and a look is twenty comparisons.
+
+use crate::domain::{CredentialId, Entitlement, SubjectId, WallTime, Ways};
+
+#[derive(Clone, Copy)]
+struct Subject {
+    id: SubjectId,
+    flags: u8,
+}
+
+/// Byte-aligned, so that a million take 20 MB and not 24.
+#[derive(Clone, Copy)]
+struct Card {
+    id: CredentialId,
+    subject: [u8; 4],
+}
+
+#[derive(Clone, Copy)]
+struct Period {
+    subject: u32,
+    from: Option<std::num::NonZeroU64>,
+    until: Option<std::num::NonZeroU64>,
+}
+
+const CARD: u8 = 1;
+const FACE: u8 = 2;
+const PERIOD: u8 = 4;
+
+/// Subjects, cards and periods, each sorted by its key.
+#[derive(Default)]
+pub(super) struct Index {
+    subjects: Vec<Subject>,
+    cards: Vec<Card>,
+    periods: Vec<Period>,
+}
+
+/// Why an index can't be made of what was added.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unsound {
+    /// Subjects not in ascending order, or one twice.
+    Order,
+    /// A card of two subjects.
+    SharedCard,
+}
+
+impl Index {
+    pub(super) fn with_capacity(subjects: usize, cards: usize) -> Self {
+        Self {
+            subjects: Vec::with_capacity(subjects),
+            cards: Vec::with_capacity(cards),
+            periods: Vec::new(),
+        }
+    }
+
+    /// Adds a subject; ids must ascend. A time of 0 (1970) is no time.
+    pub(super) fn add(&mut self, right: &Entitlement) -> Result<(), Unsound> {
+        if self.subjects.last().is_some_and(|last| last.id >= right.subject) {
+            return Err(Unsound::Order);
+        }
+        let index = u32::try_from(self.subjects.len()).map_err(|_| Unsound::Order)?;
+        let time = |t: Option<WallTime>| t.and_then(|t| std::num::NonZeroU64::new(t.0));
+        let (from, until) = (time(right.from), time(right.until));
+        let mut flags = 0;
+        if right.ways.card {
+            flags |= CARD;
+        }
+        if right.ways.face {
+            flags |= FACE;
+        }
+        if from.is_some() || until.is_some() {
+            flags |= PERIOD;
+            self.periods.push(Period { subject: index, from, until });
+        }
+        self.subjects.push(Subject { id: right.subject, flags });
+        Ok(())
+    }
+
+    /// Adds a card of the subject added last.
+    pub(super) fn add_card(&mut self, id: CredentialId) {
+        let subject = self.subjects.len().saturating_sub(1) as u32;
+        self.cards.push(Card { id, subject: subject.to_ne_bytes() });
+    }
+
+    /// Makes lookup possible; to be called once, after the last addition.
+    pub(super) fn finish(&mut self) -> Result<(), Unsound> {
+        self.cards.sort_unstable_by_key(|card| card.id);
+        self.periods.shrink_to_fit();
+        if self.cards.windows(2).any(|pair| matches!(pair, [a, b] if a.id == b.id)) {
+            return Err(Unsound::SharedCard);
+        }
+        Ok(())
+    }
+
+    pub(super) fn subjects(&self) -> u32 {
+        self.subjects.len() as u32
+    }
+
+    pub(super) fn cards(&self) -> u32 {
+        self.cards.len() as u32
+    }
+
+    pub(super) fn by_card(&self, id: &CredentialId) -> Option<Entitlement> {
+        let at = self.cards.binary_search_by_key(id, |card| card.id).ok()?;
+        self.entitlement(u32::from_ne_bytes(self.cards.get(at)?.subject))
+    }
+
+    pub(super) fn by_subject(&self, id: &SubjectId) -> Option<Entitlement> {
+        let at = self.subjects.binary_search_by_key(id, |subject| subject.id).ok()?;
+        self.entitlement(at as u32)
+    }
+
+    fn entitlement(&self, index: u32) -> Option<Entitlement> {
+        let subject = self.subjects.get(index as usize)?;
+        let mut right = Entitlement {
+            subject: subject.id,
+            ways: Ways { card: subject.flags & CARD != 0, face: subject.flags & FACE != 0 },
+            from: None,
+            until: None,
+        };
+        if subject.flags & PERIOD != 0 {
+            // A period that can't be found must not widen a right into one without end.
+            let at = self.periods.binary_search_by_key(&index, |p| p.subject).ok()?;
+            let period = self.periods.get(at)?;
+            right.from = period.from.map(|t| WallTime(t.get()));
+            right.until = period.until.map(|t| WallTime(t.get()));
+        }
+        Some(right)
+    }
+}

@@ -1,0 +1,166 @@
+//! The plain form of an allowlist, version 1: what is encrypted in the envelope's body.
+//!
+//! ```text
+//! u8 version = 1 · [32] card key · u32 subjects · u32 cards, then for each subject, ids ascending:
+//! [16] id · u8 flags (1 card, 2 face, 4 has from, 8 has until) · u8 cards · u64 from? · u64 until? · [16] cards...
+//! ```
+//!
+//! Little-endian; times are milliseconds since 1970 and not 0. Nothing may follow the last subject, no
+//! other flag may be set, no card may be there twice: one list has one form.
+
+use super::CardKey;
+use super::index::Index;
+use crate::domain::{CredentialId, Entitlement, RefusedUpdate, SubjectId, WallTime, Ways};
+use crate::trust::Key256;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+const VERSION: u8 = 1;
+const CARD: u8 = 1;
+const FACE: u8 = 2;
+const FROM: u8 = 4;
+const UNTIL: u8 = 8;
+
+/// One subject's right at one gate, as the office writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub ways: Ways,
+    pub from: Option<WallTime>,
+    pub until: Option<WallTime>,
+    /// At most 255.
+    pub cards: Vec<CredentialId>,
+}
+
+impl Entry {
+    /// Whether a face would be the only way in. Such a right is neither signed nor obeyed.
+    pub fn is_face_only(&self) -> bool {
+        is_face_only(self.ways, self.cards.len())
+    }
+}
+
+fn is_face_only(ways: Ways, cards: usize) -> bool {
+    ways.face && !(ways.card && cards > 0)
+}
+
+/// A whole list to be published.
+#[derive(Clone, Debug)]
+pub struct Plain {
+    pub card_key: CardKey,
+    pub entries: BTreeMap<SubjectId, Entry>,
+}
+
+/// Why a list can't be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WayInMissing {
+    #[error("a subject's only way in would be a face")]
+    FaceOnly(SubjectId),
+    #[error("a subject has more than 255 cards, or the list more than 4 billion")]
+    TooMany,
+}
+
+impl Plain {
+    /// The bytes to be sealed.
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, WayInMissing> {
+        let cards: usize = self.entries.values().map(|entry| entry.cards.len()).sum();
+        let mut out = Zeroizing::new(Vec::with_capacity(41 + 34 * self.entries.len() + 16 * cards));
+        let count = |n: usize| u32::try_from(n).map_err(|_| WayInMissing::TooMany);
+        out.push(VERSION);
+        out.extend_from_slice(self.card_key.0.as_bytes());
+        out.extend_from_slice(&count(self.entries.len())?.to_le_bytes());
+        out.extend_from_slice(&count(cards)?.to_le_bytes());
+        for (subject, entry) in &self.entries {
+            if entry.is_face_only() {
+                return Err(WayInMissing::FaceOnly(*subject));
+            }
+            let bit = |on: bool, flag: u8| if on { flag } else { 0 };
+            out.extend_from_slice(&subject.0);
+            out.push(
+                bit(entry.ways.card, CARD)
+                    | bit(entry.ways.face, FACE)
+                    | bit(entry.from.is_some(), FROM)
+                    | bit(entry.until.is_some(), UNTIL),
+            );
+            out.push(u8::try_from(entry.cards.len()).map_err(|_| WayInMissing::TooMany)?);
+            for time in [entry.from, entry.until].into_iter().flatten() {
+                out.extend_from_slice(&time.0.to_le_bytes());
+            }
+            for card in &entry.cards {
+                out.extend_from_slice(&card.0);
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Takes fixed-size pieces off the front of what is left.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], RefusedUpdate> {
+        let (piece, rest) = self.0.split_first_chunk::<N>().ok_or(RefusedUpdate::Malformed)?;
+        self.0 = rest;
+        Ok(*piece)
+    }
+
+    fn byte(&mut self) -> Result<u8, RefusedUpdate> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn count(&mut self) -> Result<usize, RefusedUpdate> {
+        let n = u32::from_le_bytes(self.take()?);
+        usize::try_from(n).map_err(|_| RefusedUpdate::Malformed)
+    }
+
+    fn time(&mut self, there: bool) -> Result<Option<WallTime>, RefusedUpdate> {
+        if !there {
+            return Ok(None);
+        }
+        match u64::from_le_bytes(self.take()?) {
+            0 => Err(RefusedUpdate::Malformed),
+            ms => Ok(Some(WallTime(ms))),
+        }
+    }
+}
+
+/// Reads, checks and indexes a list.
+pub(super) fn read(bytes: &[u8]) -> Result<(CardKey, Index), RefusedUpdate> {
+    let malformed = RefusedUpdate::Malformed;
+    let mut reader = Reader(bytes);
+    if reader.byte()? != VERSION {
+        return Err(malformed);
+    }
+    let card_key = CardKey(Key256::from_bytes(reader.take()?));
+    let (subjects, cards) = (reader.count()?, reader.count()?);
+    // Memory is set aside for no more than the bytes can hold.
+    let floor = subjects.checked_mul(18).zip(cards.checked_mul(16));
+    let floor = floor.and_then(|(s, c)| s.checked_add(c)).ok_or(malformed)?;
+    if floor > reader.0.len() {
+        return Err(malformed);
+    }
+    let mut index = Index::with_capacity(subjects, cards);
+    let mut cards_left = cards;
+    for _ in 0..subjects {
+        let subject = SubjectId(reader.take()?);
+        let flags = reader.byte()?;
+        let n = usize::from(reader.byte()?);
+        if flags & !(CARD | FACE | FROM | UNTIL) != 0 {
+            return Err(malformed);
+        }
+        let ways = Ways { card: flags & CARD != 0, face: flags & FACE != 0 };
+        if is_face_only(ways, n) {
+            return Err(RefusedUpdate::FaceOnly);
+        }
+        let from = reader.time(flags & FROM != 0)?;
+        let until = reader.time(flags & UNTIL != 0)?;
+        index.add(&Entitlement { subject, ways, from, until }).map_err(|_| malformed)?;
+        cards_left = cards_left.checked_sub(n).ok_or(malformed)?;
+        for _ in 0..n {
+            index.add_card(CredentialId(reader.take()?));
+        }
+    }
+    if cards_left != 0 || !reader.0.is_empty() {
+        return Err(malformed);
+    }
+    index.finish().map_err(|_| malformed)?;
+    Ok((card_key, index))
+}
