@@ -65,6 +65,10 @@ name_type!(
     SiteId
 );
 name_type!(
+    /// Whoever the site's root key certified: an office, a guard's desk, an installer.
+    OperatorId
+);
+name_type!(
     /// A card format's name, e.g. `h10301`. Two readers that send one card by one format name it alike.
     FormatName
 );

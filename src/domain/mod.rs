@@ -13,7 +13,8 @@ mod time;
 pub use event::{Alarm, DoorMode, Event, EventKind, FaceFault, Reason, RefusedUpdate, Way};
 pub use face::{Liveness, Observation};
 pub use ids::{
-    BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, ReaderId, SiteId, SubjectId,
+    BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, OperatorId, ReaderId, SiteId,
+    SubjectId,
 };
 pub use right::{Directory, Entitlement, Ways};
 pub use time::{Clock, Duration, Instant, WallTime};
