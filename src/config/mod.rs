@@ -1,2 +1,184 @@
-//! The configuration file: a mirror of the TOML (`raw`), checked into a `Config` with every mistake
-//! reported at once. Never opens a device.
+//! The configuration file: a mirror of the TOML (`raw`), checked into a [`Config`] with every mistake
+//! reported at once. Never opens a device, and reads no file but the one it is given.
+//!
+//! `config/eithergate.toml` is the example a person reads; a test keeps it valid.
+
+mod parse;
+mod raw;
+
+pub use raw::Mistake;
+
+use crate::access;
+use crate::domain::{DoorId, Duration, GateId, ReaderId, SiteId};
+use crate::trust::PublicKey;
+use crate::wire::format::Format;
+use std::path::{Path, PathBuf};
+
+/// A configuration that makes sense.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub gate: GateId,
+    pub site: SiteId,
+    pub data_dir: PathBuf,
+    pub run_dir: PathBuf,
+    pub trust: Trust,
+    pub broker: Option<Broker>,
+    pub hardware: Hardware,
+    pub doors: Vec<Door>,
+    pub readers: Vec<Reader>,
+    pub fire: Option<Input>,
+    pub face: Option<Face>,
+    pub untrusted_clock: access::UntrustedClock,
+    /// Events kept on disk.
+    pub journal_events: u64,
+}
+
+/// Whom this gate obeys, and who it is.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    pub root_key: PublicKey,
+    /// The gate's own secret keys, a file only the gate's user may read.
+    pub key_file: PathBuf,
+}
+
+/// The central MQTT broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    pub host: String,
+    pub port: u16,
+    pub tls: bool,
+    pub ca_file: Option<PathBuf>,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+}
+
+/// Where pins come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hardware {
+    /// Simulated pins behind a Unix socket, for demonstration and tests.
+    Sim { socket: PathBuf },
+}
+
+/// An input line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Input {
+    pub line: u32,
+    /// The electrical level that means "active" (open, pressed, fire).
+    pub active_high: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Door {
+    pub name: String,
+    pub relay: u32,
+    pub relay_active_high: bool,
+    pub contact: Option<Input>,
+    pub rex: Option<Input>,
+    pub open: Duration,
+    pub held_after: Duration,
+    pub relock_on_open: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pub name: String,
+    pub door: DoorId,
+    pub d0: u32,
+    pub d1: u32,
+    /// What this reader may send.
+    pub formats: Vec<Format>,
+}
+
+/// The face path. A gate has one only beside a card path.
+#[derive(Clone, Debug)]
+pub struct Face {
+    pub door: DoorId,
+    /// 32 bytes as hex, a file only the gate's user may read.
+    pub template_key: PathBuf,
+    /// The folder of model manifests; `None` for where this program is installed.
+    pub models: Option<PathBuf>,
+    /// The embedding's manifest, a file in `models`.
+    pub embedding: String,
+    pub threads: u8,
+    /// A program and its arguments that writes raw YUV420 frames to its standard output.
+    pub capture: Vec<String>,
+    pub width: u32,
+    pub height: u32,
+    pub max_age: Duration,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error(
+        "{path}: {cause}: name a configuration with --config, or start from the example config/eithergate.toml"
+    )]
+    Read { path: PathBuf, cause: std::io::Error },
+    #[error("{path}: {} to mend:\n{}", count(.mistakes), list(.path, .mistakes))]
+    Wrong { path: PathBuf, mistakes: Vec<Mistake> },
+}
+
+fn count(mistakes: &[Mistake]) -> String {
+    match mistakes.len() {
+        1 => "1 mistake".into(),
+        n => format!("{n} mistakes"),
+    }
+}
+
+fn list(path: &Path, mistakes: &[Mistake]) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    mistakes.iter().map(|m| format!("  {name}:{m}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A configuration of a megabyte is no configuration.
+const MAX_BYTES: u64 = 1 << 20;
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it are taken from its folder.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let read = |cause| ConfigError::Read { path: path.into(), cause };
+        let size = std::fs::metadata(path).map_err(read)?.len();
+        if size > MAX_BYTES {
+            return Err(read(std::io::Error::other("larger than 1 MB")));
+        }
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Self::parse(&text, folder)
+            .map_err(|mistakes| ConfigError::Wrong { path: path.into(), mistakes })
+    }
+
+    /// Checks a text; `folder` is what relative paths start from.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Mistake>> {
+        parse::parse(text, folder)
+    }
+
+    /// What the core is told.
+    pub fn access_options(&self) -> access::Options {
+        access::Options {
+            doors: self
+                .doors
+                .iter()
+                .map(|door| access::DoorOptions {
+                    open: door.open,
+                    held_after: door.held_after,
+                    has_contact: door.contact.is_some(),
+                    relock_on_open: door.relock_on_open,
+                })
+                .collect(),
+            readers: self.readers.iter().map(|reader| reader.door).collect(),
+            face: self
+                .face
+                .as_ref()
+                .map(|face| access::FaceOptions { door: face.door, max_age: face.max_age }),
+            untrusted_clock: self.untrusted_clock,
+        }
+    }
+
+    pub fn door_name(&self, id: DoorId) -> &str {
+        self.doors.get(usize::from(id.0)).map_or("?", |door| &door.name)
+    }
+
+    pub fn reader_name(&self, id: ReaderId) -> &str {
+        self.readers.get(usize::from(id.0)).map_or("?", |reader| &reader.name)
+    }
+}

@@ -96,6 +96,13 @@ impl<'a> Section<'a> {
         self.note(self.span(), key, format!("missing: add {key} = {example}"));
     }
 
+    /// The same, if the key is not there at all; one that is there and wrong was noted already.
+    pub(super) fn missing_unless_wrong(&self, key: &'static str, example: &str) {
+        if !self.table.contains_key(key) {
+            self.missing(key, example);
+        }
+    }
+
     fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, want: &str) {
         self.note(value.span(), key, format!("must be {want}"));
     }
@@ -114,18 +121,12 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn required_text(&self, key: &'static str, example: &str) -> Option<Item<String>> {
-        if !self.table.contains_key(key) {
-            self.missing(key, example);
-        }
+        self.missing_unless_wrong(key, example);
         self.text(key)
     }
 
     /// A text that means something: parsed, or noted with what its parser says.
-    pub(super) fn parsed<T: std::str::FromStr>(
-        &self,
-        key: &'static str,
-        example: &str,
-    ) -> Option<T>
+    pub(super) fn parsed<T: std::str::FromStr>(&self, key: &'static str, example: &str) -> Option<T>
     where
         T::Err: fmt::Display,
     {
@@ -136,10 +137,16 @@ impl<'a> Section<'a> {
             .ok()
     }
 
-    pub(super) fn whole(&self, key: &'static str, range: std::ops::RangeInclusive<u64>) -> Option<Item<u64>> {
+    pub(super) fn whole(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<Item<u64>> {
         let value = self.get(key)?;
         let number = match value.get_ref() {
-            DeValue::Integer(i) => u64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).ok(),
+            DeValue::Integer(i) => {
+                u64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).ok()
+            }
             _ => None,
         };
         match number.filter(|n| range.contains(n)) {

@@ -291,7 +291,7 @@ mod tests {
     fn a_damaged_store_is_set_aside_and_a_new_epoch_begins() -> Outcome {
         let dir = tempfile::tempdir()?;
         let epoch = Store::open(dir.path())?.0.epoch();
-        std::fs::write(dir.path().join("store/conf"), b"nonsense")?;
+        std::fs::write(dir.path().join("store/conf"), b"segment_size: 1\nversion: 9.9")?;
         let (store, set_aside) = Store::open(dir.path())?;
         assert!(set_aside);
         assert_ne!(store.epoch(), epoch);

@@ -130,7 +130,10 @@ pub fn verify<'a>(
     if !(certificate.valid_from()..certificate.valid_until()).contains(&claims.issued_at()) {
         return Err(RefusedUpdate::Expired);
     }
-    if expected.now.is_some_and(|now| now >= claims.expires_at() || now >= certificate.valid_until()) {
+    if expected
+        .now
+        .is_some_and(|now| now >= claims.expires_at() || now >= certificate.valid_until())
+    {
         return Err(RefusedUpdate::Expired);
     }
     if URL_SAFE_NO_PAD.encode(Sha256::digest(body)) != claims.body_sha256 {
@@ -142,9 +145,8 @@ pub fn verify<'a>(
 impl Opened<'_> {
     /// Decrypts the body with the epoch key that was wrapped to this gate.
     pub fn unseal(&self, keys: &GateKeys) -> Result<Zeroizing<Vec<u8>>, RefusedUpdate> {
-        let wrapped = URL_SAFE_NO_PAD
-            .decode(&self.claims.epoch_key)
-            .map_err(|_| RefusedUpdate::Malformed)?;
+        let wrapped =
+            URL_SAFE_NO_PAD.decode(&self.claims.epoch_key).map_err(|_| RefusedUpdate::Malformed)?;
         let key = keys.unseal(&wrapped).ok_or(RefusedUpdate::Sealed)?;
         let cipher =
             XChaCha20Poly1305::new_from_slice(&key).map_err(|_| RefusedUpdate::Malformed)?;

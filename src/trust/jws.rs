@@ -128,7 +128,11 @@ mod tests {
             (header, r#"{"n":1.0}"#),
         ] {
             let text = by_hand(header, payload, &key);
-            assert_eq!(open(&text, &key.public()), Err(RefusedUpdate::Malformed), "{header} {payload}");
+            assert_eq!(
+                open(&text, &key.public()),
+                Err(RefusedUpdate::Malformed),
+                "{header} {payload}"
+            );
         }
         let other = SecretKey::generate().public();
         assert_eq!(open(&good, &other), Err(RefusedUpdate::BadSignature));

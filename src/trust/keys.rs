@@ -27,8 +27,7 @@ fn to_text(prefix: &str, bytes: &[u8; 32]) -> String {
 
 fn from_text(prefix: &'static str, text: &str) -> Result<Zeroizing<[u8; 32]>, BadKey> {
     let wrong = BadKey::Form(prefix);
-    let encoded =
-        text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(':')).ok_or(wrong)?;
+    let encoded = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(':')).ok_or(wrong)?;
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).map_err(|_| wrong)?);
     let mut key = Zeroizing::new([0; 32]);
     if bytes.len() != key.len() {

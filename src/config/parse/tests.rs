@@ -1,0 +1,122 @@
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../config/eithergate.toml");
+
+fn mistakes(text: &str) -> Vec<String> {
+    match parse(text, Path::new("/etc/eithergate")) {
+        Ok(_) => Vec::new(),
+        Err(mistakes) => mistakes.iter().map(Mistake::to_string).collect(),
+    }
+}
+
+fn edited(from: &str, to: &str) -> Vec<String> {
+    assert!(EXAMPLE.contains(from), "{from:?} is not in the example");
+    mistakes(&EXAMPLE.replace(from, to))
+}
+
+#[track_caller]
+fn one(found: Vec<String>, end: &str) {
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].ends_with(end), "{found:#?}");
+}
+
+#[test]
+fn the_example_is_valid_and_relative_paths_start_from_its_folder() {
+    let config = parse(EXAMPLE, Path::new("/etc/eithergate"));
+    let config = config.unwrap_or_else(|m| panic!("{m:#?}"));
+    assert_eq!(config.trust.key_file, Path::new("/etc/eithergate/gate.key"));
+    assert_eq!(config.gate.as_str(), "north");
+    assert_eq!(config.readers[0].formats[0].name().as_str(), "h10301");
+    let broker = config.broker.unwrap_or_else(|| panic!("no broker"));
+    assert_eq!((broker.host.as_str(), broker.port, broker.tls), ("broker.example", 8883, true));
+    let access = config.face.map(|f| f.max_age);
+    assert_eq!(access, Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_place() {
+    let text = r#"
+[gate]
+name = "North Gate"
+site = "willow-court"
+run_dir = "/run/eithergate"
+colour = "green"
+
+[hardware]
+backend = "simm"
+socket = "/run/s"
+
+[[door]]
+name = "main"
+relay = 17
+contact = 17
+open_ms = 5
+
+[[reader]]
+name = "entrance"
+door = "mian"
+d0 = "five"
+formats = ["h10301", "wiegand26"]
+"#;
+    let found = mistakes(text);
+    let places: Vec<&str> = found.iter().filter_map(|m| m.split(": ").next()).collect();
+    assert_eq!(
+        places,
+        ["1:1", "2:1", "3:8", "6:1", "9:11", "15:11", "16:11", "18:1", "20:8", "21:6", "22:22"],
+        "{found:#?}"
+    );
+    assert!(found[0].contains("[trust]: this section is missing"), "{}", found[0]);
+    assert!(found[8].contains(r#"there are: "main""#), "{}", found[8]);
+}
+
+#[test]
+fn a_face_needs_a_card_path_and_the_owners_word() {
+    let no_reader = EXAMPLE.split("[[reader]]").next().unwrap_or_default().to_owned()
+        + "[owners]"
+        + EXAMPLE.split("[owners]").nth(1).unwrap_or_default();
+    one(mistakes(&no_reader), "nobody must give a face: add a [[reader]]");
+    let owners = EXAMPLE.find("[owners]").unwrap_or_default();
+    let face = EXAMPLE.find("[face]").unwrap_or_default();
+    let without = format!("{}{}", &EXAMPLE[..owners], &EXAMPLE[face..]);
+    one(mistakes(&without), "on record: add [owners]");
+}
+
+#[test]
+fn each_line_has_one_owner() {
+    one(
+        edited("d1 = 6", "d1 = 17"),
+        "line 17 belongs to door main's relay already: give each its own",
+    );
+}
+
+#[test]
+fn a_misspelt_option_is_not_ignored() {
+    let found = edited("open_ms = 5000", "opens_ms = 5000");
+    assert!(
+        found[0].contains("opens_ms: is not an option here; there are: name, relay"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_one_mistake() {
+    assert_eq!(mistakes("[gate\nname = 3").len(), 1);
+}
+
+#[test]
+fn broker_addresses() {
+    for (url, want) in [
+        ("mqtt://127.0.0.1:1884", Some(("127.0.0.1", 1884, false))),
+        ("mqtt://broker", Some(("broker", 1883, false))),
+        ("mqtts://[::1]:9000/", Some(("[::1]", 9000, true))),
+        ("http://broker", None),
+        ("mqtt://", None),
+        ("mqtt://a b", None),
+        ("mqtt://user:secret@broker", None),
+        ("mqtt://broker:0", None),
+        ("mqtt://broker:99999", None),
+    ] {
+        let want = want.map(|(host, port, tls)| (host.to_owned(), port, tls));
+        assert_eq!(split_url(url), want, "{url}");
+    }
+}
