@@ -101,3 +101,80 @@ pub fn rdm6300_frame(tag: [u8; 5]) -> Vec<u8> {
     let digits: String = tag.iter().chain([&checksum]).map(|b| format!("{b:02X}")).collect();
     [&[START], digits.as_bytes(), &[END]].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TAG: [u8; 5] = [0x01, 0x07, 0x84, 0xf2, 0x21];
+
+    fn feed(bytes: &[u8]) -> (Vec<Tag>, Vec<Corrupt>) {
+        let mut parser = Rdm6300::new();
+        let (mut tags, mut corrupt) = (Vec::new(), Vec::new());
+        for byte in bytes {
+            match parser.byte(*byte) {
+                Parsed::Item(tag) => tags.push(tag),
+                Parsed::Corrupt(why) => corrupt.push(why),
+                Parsed::NeedMore | Parsed::NotForUs => {}
+            }
+        }
+        (tags, corrupt)
+    }
+
+    /// The bytes a reader sent, from a recording.
+    #[test]
+    fn a_recorded_frame() {
+        let (tags, corrupt) = feed(b"\x02010784F22151\x03");
+        assert_eq!(tags, [Tag(TAG)]);
+        assert_eq!(corrupt, []);
+        assert_eq!(tags[0].to_hex(), "010784f221");
+        let card = tags[0].card().expect("a name");
+        assert_eq!(card.to_canonical(), format!("em4100:{}", 0x0107_84f2_21u64));
+        assert_eq!(format!("{:?}", tags[0]), "Tag(redacted)");
+    }
+
+    #[test]
+    fn each_way_to_be_spoilt_and_the_next_frame_is_read() {
+        let spoilt: [(&[u8], Corrupt); 5] = [
+            (b"\x02010784F22152\x03", Corrupt::Checksum),
+            (b"\x020107x", Corrupt::NotHex),
+            (b"\x020107\x03", Corrupt::NotHex),
+            (b"\x02010784F22151\x04", Corrupt::NoEnd),
+            (b"\x02010784F2", Corrupt::CutShort),
+        ];
+        for (bytes, why) in spoilt {
+            let stream = [b"\x00\xffnoise", bytes, &rdm6300_frame(TAG)].concat();
+            let (tags, corrupt) = feed(&stream);
+            assert_eq!((tags, corrupt), (vec![Tag(TAG)], vec![why]), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn noise_is_not_for_us() {
+        let mut parser = Rdm6300::new();
+        for byte in (0..=255).filter(|b| *b != START) {
+            assert_eq!(parser.byte(byte), Parsed::NotForUs);
+        }
+        assert!(!parser.is_midway());
+    }
+
+    proptest! {
+        #[test]
+        fn every_tag_comes_back_after_any_noise(
+            tag: [u8; 5], noise in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let (tags, _) = feed(&[noise, rdm6300_frame(tag)].concat());
+            prop_assert_eq!(tags.last(), Some(&Tag(tag)));
+        }
+
+        #[test]
+        fn one_changed_byte_never_makes_another_tag(tag: [u8; 5], at in 0usize..14, to: u8) {
+            let mut frame = rdm6300_frame(tag);
+            let changed = frame[at] != to && !frame[at].eq_ignore_ascii_case(&to);
+            frame[at] = to;
+            let (tags, _) = feed(&frame);
+            prop_assert_eq!(tags, if changed { vec![] } else { vec![Tag(tag)] });
+        }
+    }
+}

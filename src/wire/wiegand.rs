@@ -351,3 +351,6 @@ pub fn edges_of(
         ]
     })
 }
+
+#[cfg(test)]
+mod tests;
