@@ -1,0 +1,28 @@
+# A bare `make` says what there is. `demo` and `test` do all their own set-up.
+
+CARGO ?= cargo
+RELEASE := --release --features face
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test bench models
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## bring what building and testing need (packages, TensorFlow Lite, pictures); quick when all is there
+	@deploy/setup.sh
+
+build: setup ## both programs, into target/release/
+	$(CARGO) build $(RELEASE)
+
+demo: build ## a whole gate simulated on this machine; ARGS=--once plays a script and judges it
+	target/release/eithergate demo $(ARGS)
+
+test: setup ## every test; EITHERGATE_TEST_DATA=DIR adds those that want recorded captures and pictures
+	$(CARGO) test $(RELEASE)
+
+bench: setup ## speed and memory, beside the references they are compared with
+	$(CARGO) bench --features face
+
+models: setup ## rebuild the model files from their origins and compare checksums
+	models/tools/make.sh
