@@ -6,6 +6,8 @@ pub mod mqtt;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;
+#[cfg(feature = "face")]
+pub mod tflite;
 
 use crate::domain::Instant;
 

@@ -1,2 +1,30 @@
-//! From a picture to evidence about who stands there: detection, alignment, template, track, gallery.
-//! No executor, no disk, no TensorFlow Lite: inference comes in through a trait.
+//! From a picture to evidence about who stands there: detection, landmarks, alignment, template, track,
+//! gallery.
+//!
+//! What never enters: an executor, a file, a clock, TensorFlow Lite. Inference comes in through
+//! [`Network`], so tests put a fake behind it. A picture, a mesh of points and a template are overwritten
+//! with zeros when dropped, and none of them can be printed.
+//!
+//! Coordinates are continuous: pixel (0, 0) of a picture covers the square from (0, 0) to (1, 1), so its
+//! centre is (0.5, 0.5).
+
+mod chain;
+mod detector;
+mod gallery;
+mod geometry;
+mod landmarks;
+mod manifest;
+mod network;
+mod picture;
+mod sample;
+mod template;
+mod track;
+
+pub use chain::{Chain, ChainError, Face, MAX_FACES};
+pub use gallery::{Gallery, Nearest};
+pub use geometry::Bounds;
+pub use manifest::{BadManifest, Kind, Manifest, Metric, MetricKind};
+pub use network::{Model, ModelError, Network, NetworkError};
+pub use picture::{BadPicture, MAX_PIXELS, MAX_SIDE, Picture};
+pub use template::{BadTemplate, Space, Template, WrongModel};
+pub use track::{Options, Sighting, Tracker};
