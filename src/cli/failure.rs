@@ -20,7 +20,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub(super) fn code(&self) -> u8 {
+    pub fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 64,
             Failure::Data(_) => 65,
@@ -33,7 +33,7 @@ impl Failure {
 }
 
 /// Prints what went wrong, if anything did, and gives the exit code.
-pub(super) fn conclude(outcome: Result<(), Failure>) -> ExitCode {
+pub fn conclude(outcome: Result<(), Failure>) -> ExitCode {
     let failure = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
         Err(failure) => failure,

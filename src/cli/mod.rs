@@ -11,7 +11,7 @@ mod outputs;
 mod run;
 mod site;
 
-pub use failure::Failure;
+pub use failure::{Failure, conclude};
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -1,21 +1,42 @@
 //! The chain of networks, from a picture to faces and from a face to a template.
 
-use super::geometry::Bounds;
+use super::detector::{Detection, Region, anchors, detect, suppress};
+use super::geometry::{Bounds, Similarity};
+use super::landmarks::{Mesh, place};
+use super::manifest::{Detector, Embedding, Kind, Landmarks, Manifest, Meaning};
 use super::network::{Model, ModelError};
 use super::picture::Picture;
+use super::sample::{Border, sample};
 use super::template::{BadTemplate, Space, Template};
 use std::fmt;
 use zeroize::Zeroize;
 
 /// The most faces looked at in one picture, the largest first.
 pub const MAX_FACES: usize = 8;
+/// The smallest tile's side, in pixels: the detector's own input.
+const SMALLEST_TILE: f32 = 128.0;
+/// How often tiles are halved.
+const TILE_SIZES: u32 = 3;
+/// Misfit, as a share of the aligned points' own spread, at which a face is turned too far to be of use.
+/// Frontal faces are around a tenth, half profiles around a quarter.
+const USELESS_MISFIT: f32 = 0.5;
 
 /// Detector, landmarks and embedding, with their buffers.
 pub struct Chain {
     detector: Model,
+    detection: Detector,
+    anchors: Vec<[f32; 2]>,
     landmarks: Model,
+    placing: Landmarks,
     embedding: Model,
+    aligning: Alignment,
     space: Space,
+}
+
+/// The embedding's alignment, its points in continuous coordinates of the input.
+struct Alignment {
+    landmarks: Vec<usize>,
+    points: Vec<[f32; 2]>,
 }
 
 /// A face in a picture. `Debug` shows the box and the scores, not the points, which are overwritten with
@@ -27,7 +48,8 @@ pub struct Face {
     pub score: f32,
     /// The landmarks model's probability that this is a face, 0 to 1.
     pub presence: f32,
-    /// 0 (useless) to 1.
+    /// 0 (useless) to 1: the least of `presence`, of how many pixels the face has against what the
+    /// embedding takes, and of how well its points fit the embedding's frontal ones.
     pub quality: f32,
     /// The landmarks, in picture coordinates.
     pub mesh: Vec<[f32; 2]>,
@@ -43,11 +65,43 @@ pub enum ChainError {
     Alignment,
 }
 
+fn unfit<T>(manifest: &Manifest, why: impl Into<String>) -> Result<T, ModelError> {
+    Err(ModelError { model: manifest.name.clone(), why: why.into() })
+}
+
 impl Chain {
     /// Refuses models that are of the wrong kind or don't fit together, by name.
     pub fn new(detector: Model, landmarks: Model, embedding: Model) -> Result<Self, ModelError> {
-        let _ = (detector, landmarks, embedding);
-        todo!()
+        let Kind::Detector(detection) = detector.manifest().kind.clone() else {
+            return unfit(detector.manifest(), "is no detector");
+        };
+        let Kind::Landmarks(placing) = landmarks.manifest().kind.clone() else {
+            return unfit(landmarks.manifest(), "is no landmarks model");
+        };
+        let input = &landmarks.manifest().input;
+        if input.width != input.height {
+            return unfit(landmarks.manifest(), "takes a picture that isn't square");
+        }
+        let manifest = embedding.manifest();
+        let (Kind::Embedding(Embedding { alignment, .. }), Some(space)) =
+            (&manifest.kind, manifest.space())
+        else {
+            return unfit(manifest, "is no embedding");
+        };
+        if let Some(point) = alignment.landmarks.iter().find(|p| **p >= placing.points) {
+            let why = format!(
+                "aligns by landmark {point}, but {} has only {}",
+                landmarks.manifest().name,
+                placing.points
+            );
+            return unfit(manifest, why);
+        }
+        let aligning = Alignment {
+            landmarks: alignment.landmarks.clone(),
+            points: alignment.points.iter().map(|[x, y]| [x + 0.5, y + 0.5]).collect(),
+        };
+        let anchors = anchors(&detection.grids);
+        Ok(Self { detector, detection, anchors, landmarks, placing, embedding, aligning, space })
     }
 
     /// Where this chain's templates live.
@@ -55,24 +109,109 @@ impl Chain {
         &self.space
     }
 
+    /// What is used, for people: detector, landmarks, embedding.
+    pub fn manifests(&self) -> [&Manifest; 3] {
+        [self.detector.manifest(), self.landmarks.manifest(), self.embedding.manifest()]
+    }
+
     /// The faces in a frame, largest first, at most [`MAX_FACES`].
     pub fn faces(&mut self, picture: &Picture) -> Result<Vec<Face>, ChainError> {
-        let _ = (&mut self.detector, &mut self.landmarks, picture);
-        todo!()
+        let found = self.detect(picture, Region::whole(picture))?;
+        self.look_at(picture, found)
     }
 
     /// As [`Chain::faces`]; where the whole picture shows none, looks again at ever smaller overlapping
-    /// tiles. For still pictures: it may take a hundred times longer.
+    /// tiles, because the detector sees everything at one small size. For still pictures: it may take a
+    /// hundred times longer.
     pub fn faces_closely(&mut self, picture: &Picture) -> Result<Vec<Face>, ChainError> {
-        let _ = (&mut self.detector, &mut self.landmarks, picture);
-        todo!()
+        let mut faces = self.faces(picture)?;
+        for halvings in 0..TILE_SIZES {
+            let Some(tiles) = tiles(picture, halvings).filter(|_| faces.is_empty()) else { break };
+            let mut found = Vec::new();
+            for tile in tiles {
+                found.extend(self.detect(picture, tile)?);
+            }
+            faces = self.look_at(picture, suppress(found))?;
+        }
+        Ok(faces)
     }
 
     /// The template of a face found in this picture.
     pub fn template(&mut self, picture: &Picture, face: &Face) -> Result<Template, ChainError> {
-        let _ = (&mut self.embedding, picture, face);
-        todo!()
+        let (to_picture, _) = self.aligning.fit(&face.mesh).ok_or(ChainError::Alignment)?;
+        let index = self.embedding.manifest().output(Meaning::Template).unwrap_or(usize::MAX);
+        let network = self.embedding.run(|manifest, out| {
+            sample(picture, &to_picture, Border::Black, &manifest.input, out);
+        })?;
+        Ok(self.space.template(network.output(index).to_vec())?)
     }
+
+    fn detect(&mut self, picture: &Picture, region: Region) -> Result<Vec<Detection>, ModelError> {
+        detect(&mut self.detector, &self.detection, &self.anchors, picture, region)
+    }
+
+    fn look_at(
+        &mut self,
+        picture: &Picture,
+        mut found: Vec<Detection>,
+    ) -> Result<Vec<Face>, ChainError> {
+        found.sort_by(|a, b| b.bounds.area().total_cmp(&a.bounds.area()));
+        found.truncate(MAX_FACES);
+        let mut faces = Vec::with_capacity(found.len());
+        for detection in found {
+            let mesh = place(&mut self.landmarks, &self.placing, picture, &detection)?;
+            faces.extend(mesh.map(|mesh| self.face(&detection, mesh)));
+        }
+        Ok(faces)
+    }
+
+    fn face(&self, detection: &Detection, mesh: Mesh) -> Face {
+        let fit = self.aligning.fit(&mesh.points).map_or(0.0, |(to_picture, misfit)| {
+            to_picture.scale().min(1.0 - misfit / USELESS_MISFIT)
+        });
+        Face {
+            bounds: detection.bounds,
+            score: detection.score,
+            presence: mesh.presence,
+            quality: fit.min(mesh.presence).clamp(0.0, 1.0),
+            mesh: mesh.points,
+        }
+    }
+}
+
+impl Alignment {
+    /// From the embedding's input to the picture, in the least-squares sense in the picture, and how
+    /// badly the points fit: their root mean square error over their spread.
+    fn fit(&self, mesh: &[[f32; 2]]) -> Option<(Similarity, f32)> {
+        let on_face: Option<Vec<_>> =
+            self.landmarks.iter().map(|i| mesh.get(*i).copied()).collect();
+        let on_face = on_face?;
+        let to_picture = Similarity::fit(&self.points, &on_face)?;
+        let count = on_face.len() as f32;
+        let centre =
+            on_face.iter().fold([0.0, 0.0], |c, p| [c[0] + p[0] / count, c[1] + p[1] / count]);
+        let squared = |p: &[f32; 2], q: [f32; 2]| (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2);
+        let (mut error, mut spread) = (0.0, 0.0);
+        for (point, there) in self.points.iter().zip(&on_face) {
+            let (x, y) = to_picture.apply(point[0], point[1]);
+            error += squared(there, [x, y]);
+            spread += squared(there, centre);
+        }
+        Some((to_picture, (error / spread).sqrt()))
+    }
+}
+
+/// Squares that cover the picture and overlap by half, so that a face up to half a tile is whole in one
+/// of them. `None` when they would be too small to be worth a look.
+fn tiles(picture: &Picture, halvings: u32) -> Option<impl Iterator<Item = Region> + use<>> {
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let side = width.min(height) / 2u32.pow(halvings) as f32;
+    let starts = move |length: f32| {
+        let steps = (2.0 * (length - side) / side).ceil().max(0.0);
+        (0..=steps as u32).map(move |i| (length - side) * i as f32 / steps.max(1.0))
+    };
+    let all = starts(height).flat_map(move |y| starts(width).map(move |x| Region { x, y, side }));
+    (side >= SMALLEST_TILE).then_some(all)
 }
 
 impl fmt::Debug for Face {

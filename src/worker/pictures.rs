@@ -1,15 +1,273 @@
-//! The commands that look at picture files: detect, embed, compare, evaluate.
+//! The commands that look at picture files: detect, embed, compare, evaluate. They run the very chain
+//! that the gate runs on its camera. No picture and no template is written anywhere, but for the
+//! annotated copy that `detect --out` asks for.
+
+mod draw;
+mod evaluate;
+mod models;
+mod read;
+
+pub use models::{Chosen, chain, models_dir};
+pub use read::{ReadError, read_picture};
 
 use crate::cli::Failure;
+use crate::vision::{Chain, ChainError, Face, Picture, Template};
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
+/// What to do with pictures.
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Find the faces in a picture
-    Detect {},
+    ///
+    /// Lists each face with its place, the detector's score and how good it is for recognition (quality,
+    /// 0 to 1). --out writes a copy with the boxes, the landmarks and the scores drawn in, for a person to
+    /// look at. No face is an answer, not an error.
+    ///
+    /// Example:
+    ///   eithergate face detect street.jpg --out seen.png
+    #[command(verbatim_doc_comment)]
+    Detect(Detect),
+    /// Turn the largest face of each picture into a template
+    ///
+    /// With --json the template's numbers are printed: they are as sensitive as the picture. Exits with 65
+    /// if a picture shows no face.
+    ///
+    /// Example:
+    ///   eithergate face embed --json a.jpg b.jpg > templates.jsonl
+    #[command(verbatim_doc_comment)]
+    Embed(Embed),
+    /// Tell whether two pictures show the same person
+    ///
+    /// Of several faces in a picture the largest is taken. Prints the distance between the two templates;
+    /// below the model's threshold it is the same person. Exits with 65 if a picture shows no face.
+    ///
+    /// Example:
+    ///   eithergate face compare --json at-the-gate.jpg enrolled.jpg
+    ///   {"distance":0.33,"same":true,"threshold":0.5}
+    #[command(verbatim_doc_comment)]
+    Compare(Compare),
+    /// Measure recognition over pairs of pictures
+    ///
+    /// PAIRS.csv has the columns a, b and same: two pictures below --root, and 1 (or true) if they show
+    /// one person, else 0 (or false). Each picture is embedded once, by its largest face; pairs with a
+    /// picture that shows no face are counted as undetected and otherwise left out.
+    ///
+    /// A pair is accepted if its distance is below a threshold. FMR is the share of different people
+    /// accepted, FNMR the share of same people refused; "FNMR at FMR 1e-3" is taken at the largest
+    /// threshold that accepts at most one in 1000 different pairs (with fewer pairs: none). The equal
+    /// error rate is where the two shares are nearest to each other.
+    ///
+    /// Example:
+    ///   eithergate face evaluate pairs.csv --root pictures/
+    #[command(verbatim_doc_comment)]
+    Evaluate(evaluate::Args),
+}
+
+#[derive(clap::Args)]
+pub struct Detect {
+    /// A JPEG or PNG file
+    picture: PathBuf,
+    /// Write an annotated copy here, as PNG
+    #[arg(long, value_name = "ANNOTATED.png")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Embed {
+    /// JPEG or PNG files
+    #[arg(required = true)]
+    pictures: Vec<PathBuf>,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// One JSON object a picture, with the template's numbers
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Compare {
+    /// A JPEG or PNG file
+    a: PathBuf,
+    /// Another one
+    b: PathBuf,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// One JSON object instead of a sentence
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Detect {} => todo!(),
+        Command::Detect(args) => detect(&args),
+        Command::Embed(args) => embed(&args),
+        Command::Compare(args) => compare(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
     }
+}
+
+/// Why a picture gave no template.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("{}: no face found; use a picture with a face at least a fiftieth of its shorter side, seen \
+             from the front", path.display())]
+    NoFace { path: PathBuf },
+    #[error("{}: {why}", path.display())]
+    Chain { path: PathBuf, why: ChainError },
+}
+
+impl From<PictureError> for Failure {
+    fn from(e: PictureError) -> Self {
+        match &e {
+            PictureError::Read(ReadError::Missing { .. }) => Failure::NoInput(e.to_string()),
+            PictureError::Read(ReadError::NoPicture { .. }) | PictureError::NoFace { .. } => {
+                Failure::Data(e.to_string())
+            }
+            PictureError::Chain { .. } => Failure::Unavailable(e.to_string()),
+        }
+    }
+}
+
+fn faces(chain: &mut Chain, path: &Path) -> Result<(Picture, Vec<Face>), PictureError> {
+    let picture = read_picture(path)?;
+    let faces = chain
+        .faces_closely(&picture)
+        .map_err(|why| PictureError::Chain { path: path.into(), why })?;
+    Ok((picture, faces))
+}
+
+/// The template of a picture's largest face, and that face.
+pub fn embed_picture(chain: &mut Chain, path: &Path) -> Result<(Template, Face), PictureError> {
+    let (picture, faces) = faces(chain, path)?;
+    let Some(face) = faces.into_iter().next() else {
+        return Err(PictureError::NoFace { path: path.into() });
+    };
+    let template = chain
+        .template(&picture, &face)
+        .map_err(|why| PictureError::Chain { path: path.into(), why })?;
+    Ok((template, face))
+}
+
+fn detect(args: &Detect) -> Result<(), Failure> {
+    let mut chain = chain(&args.chosen)?;
+    let (picture, faces) = faces(&mut chain, &args.picture)?;
+    if let Some(out) = &args.out {
+        draw::annotate(&picture, &faces, out).map_err(|e| {
+            Failure::Unavailable(format!("{}: can't be written: {e}", out.display()))
+        })?;
+    }
+    if args.json {
+        let faces: Vec<_> = faces.iter().map(face_json).collect();
+        return say(&json!({
+            "picture": args.picture.display().to_string(),
+            "width": picture.width(),
+            "height": picture.height(),
+            "faces": faces,
+        }));
+    }
+    let mut table = format!("{} face(s) in {}\n", faces.len(), args.picture.display());
+    if !faces.is_empty() {
+        table += "      x      y  width height  score  quality\n";
+    }
+    for face in &faces {
+        let b = &face.bounds;
+        table += &format!(
+            "{:>7.0}{:>7.0}{:>7.0}{:>7.0}{:>7.2}{:>9.2}\n",
+            b.x, b.y, b.width, b.height, face.score, face.quality
+        );
+    }
+    print(&table)
+}
+
+fn face_json(face: &Face) -> serde_json::Value {
+    let b = &face.bounds;
+    json!({
+        "x": b.x, "y": b.y, "width": b.width, "height": b.height,
+        "score": face.score, "presence": face.presence, "quality": face.quality,
+    })
+}
+
+fn embed(args: &Embed) -> Result<(), Failure> {
+    let mut chain = chain(&args.chosen)?;
+    let mut first_failure = None;
+    for path in &args.pictures {
+        let name = path.display().to_string();
+        match embed_picture(&mut chain, path) {
+            Ok((template, face)) if args.json => {
+                let model: String = template.model().iter().map(|b| format!("{b:02x}")).collect();
+                let face = face_json(&face);
+                say(&json!({
+                    "picture": name, "face": face, "model": model, "template": template.values(),
+                }))?;
+            }
+            Ok((template, face)) => print(&format!(
+                "{name}: a face of {:.0} x {:.0} pixels, quality {:.2}, {} numbers\n",
+                face.bounds.width,
+                face.bounds.height,
+                face.quality,
+                template.values().len()
+            ))?,
+            Err(e) => {
+                if args.json {
+                    say(&json!({"picture": name, "error": e.to_string()}))?;
+                }
+                if let Some(earlier) = first_failure.replace(Failure::from(e)) {
+                    first_failure = Some(earlier);
+                }
+            }
+        }
+    }
+    first_failure.map_or(Ok(()), Err)
+}
+
+fn compare(args: &Compare) -> Result<(), Failure> {
+    let mut chain = chain(&args.chosen)?;
+    let both = embed_picture(&mut chain, &args.a)
+        .and_then(|(a, _)| Ok((a, embed_picture(&mut chain, &args.b)?.0)));
+    let (a, b) = match both {
+        Ok(both) => both,
+        Err(e) => {
+            if args.json {
+                say(&json!({"error": e.to_string()}))?;
+            }
+            return Err(e.into());
+        }
+    };
+    let space = chain.space();
+    let distance = space.distance(&a, &b).map_err(|e| Failure::Data(e.to_string()))?;
+    let threshold = space.metric.threshold;
+    let same = distance < threshold;
+    if args.json {
+        return say(&json!({
+            "distance": shorten(distance), "same": same, "threshold": shorten(threshold),
+        }));
+    }
+    let verdict = if same { "the same person" } else { "different people" };
+    let side = if same { "below" } else { "not below" };
+    print(&format!("{verdict}: distance {distance:.3}, {side} the model's threshold {threshold}\n"))
+}
+
+/// An f32 as the f64 that prints with the same few digits (0.5, not 0.30000001192...).
+fn shorten(v: f32) -> f64 {
+    (f64::from(v) * 1e6).round() / 1e6
+}
+
+fn say(object: &serde_json::Value) -> Result<(), Failure> {
+    print(&format!("{object}\n"))
+}
+
+/// Prints; a closed pipe is an error with an exit code, not a panic.
+fn print(text: &str) -> Result<(), Failure> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|e| Failure::Unavailable(format!("standard output can't be written: {e}")))
 }

@@ -1,0 +1,60 @@
+//! Which models the picture commands use, and where those lie.
+
+use crate::cli::Failure;
+use crate::io::tflite::{LoadError, load};
+use crate::vision::Chain;
+use std::path::{Path, PathBuf};
+
+/// The models to use.
+#[derive(clap::Args)]
+pub struct Chosen {
+    /// Folder with detector.toml, landmarks.toml and embedding.toml [default: $EITHERGATE_MODELS, else
+    /// where they were installed or built]
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    /// Another embedding model, by its manifest
+    #[arg(long, value_name = "MANIFEST.toml")]
+    pub embedding: Option<PathBuf>,
+    /// Threads for each network
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub threads: u8,
+}
+
+/// Loads the three models.
+pub fn chain(chosen: &Chosen) -> Result<Chain, Failure> {
+    let dir = models_dir(chosen.models.as_deref())?;
+    let model = |path: &Path| load(path, chosen.threads).map_err(failure);
+    let embedding = match &chosen.embedding {
+        Some(manifest) => model(manifest)?,
+        None => model(&dir.join("embedding.toml"))?,
+    };
+    let (detector, landmarks) =
+        (model(&dir.join("detector.toml"))?, model(&dir.join("landmarks.toml"))?);
+    Chain::new(detector, landmarks, embedding).map_err(|e| Failure::Data(e.to_string()))
+}
+
+fn failure(e: LoadError) -> Failure {
+    if e.missing { Failure::NoInput(e.to_string()) } else { Failure::Data(e.to_string()) }
+}
+
+/// Where the models lie: the folder given, else `$EITHERGATE_MODELS`, else `../share/eithergate/models`
+/// beside the program's folder, `./models`, or a `models` folder above the program (a build tree).
+pub fn models_dir(given: Option<&Path>) -> Result<PathBuf, Failure> {
+    let from_environment = std::env::var_os("EITHERGATE_MODELS").map(PathBuf::from);
+    if let Some(dir) = given.map(Path::to_path_buf).or(from_environment) {
+        return Ok(dir);
+    }
+    let program = std::env::current_exe().unwrap_or_default();
+    let above = || program.ancestors().skip(1);
+    let installed = above().nth(1).map(|dir| dir.join("share/eithergate/models"));
+    let mut places = installed
+        .into_iter()
+        .chain([PathBuf::from("models")])
+        .chain(above().map(|dir| dir.join("models")));
+    places.find(|dir| dir.join("detector.toml").is_file()).ok_or_else(|| {
+        Failure::NoInput(
+            "the models were not found; name their folder with --models DIR or $EITHERGATE_MODELS"
+                .into(),
+        )
+    })
+}
