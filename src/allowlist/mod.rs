@@ -6,7 +6,7 @@
 mod index;
 mod plain;
 
-pub use plain::{Entry, Plain, WayInMissing};
+pub use plain::{Entry, Plain, Unlistable};
 
 use crate::domain::{
     CardNumber, CredentialId, Directory, Entitlement, RefusedUpdate, SubjectId, WallTime,

@@ -51,7 +51,7 @@ pub struct Plain {
 
 /// Why a list can't be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WayInMissing {
+pub enum Unlistable {
     #[error("a subject's only way in would be a face")]
     FaceOnly(SubjectId),
     #[error("a subject has more than 255 cards, or the list more than 4 billion")]
@@ -60,17 +60,17 @@ pub enum WayInMissing {
 
 impl Plain {
     /// The bytes to be sealed.
-    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, WayInMissing> {
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Unlistable> {
         let cards: usize = self.entries.values().map(|entry| entry.cards.len()).sum();
         let mut out = Zeroizing::new(Vec::with_capacity(41 + 34 * self.entries.len() + 16 * cards));
-        let count = |n: usize| u32::try_from(n).map_err(|_| WayInMissing::TooMany);
+        let count = |n: usize| u32::try_from(n).map_err(|_| Unlistable::TooMany);
         out.push(VERSION);
         out.extend_from_slice(self.card_key.0.as_bytes());
         out.extend_from_slice(&count(self.entries.len())?.to_le_bytes());
         out.extend_from_slice(&count(cards)?.to_le_bytes());
         for (subject, entry) in &self.entries {
             if entry.is_face_only() {
-                return Err(WayInMissing::FaceOnly(*subject));
+                return Err(Unlistable::FaceOnly(*subject));
             }
             let bit = |on: bool, flag: u8| if on { flag } else { 0 };
             out.extend_from_slice(&subject.0);
@@ -80,7 +80,7 @@ impl Plain {
                     | bit(entry.from.is_some(), FROM)
                     | bit(entry.until.is_some(), UNTIL),
             );
-            out.push(u8::try_from(entry.cards.len()).map_err(|_| WayInMissing::TooMany)?);
+            out.push(u8::try_from(entry.cards.len()).map_err(|_| Unlistable::TooMany)?);
             for time in [entry.from, entry.until].into_iter().flatten() {
                 out.extend_from_slice(&time.0.to_le_bytes());
             }
