@@ -1,8 +1,113 @@
+//! `eithergate site`: the property office's commands. One file each.
+
+mod broker;
+mod card;
+mod gate;
+mod init;
+mod publish;
+mod status;
+mod watch;
+
 use super::Failure;
+use crate::domain::WallTime;
+use crate::site::{BrokerError, SiteError};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+/// Runs in the property office, never at a gate. A site is one directory of files.
+///
+/// The usual course:
+///
+///   eithergate site init --name garden --utc-offset +08:00
+///   eithergate site gate add north --out north-bundle
+///   eithergate site card import cards.csv
+///   eithergate site publish --broker mqtt://127.0.0.1:1883 --wait 10
+///   eithergate site watch --broker mqtt://127.0.0.1:1883
 #[derive(clap::Args)]
-pub(super) struct Args {}
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    /// The site's directory
+    #[arg(
+        long,
+        global = true,
+        env = "EITHERGATE_SITE",
+        default_value = "site",
+        value_name = "DIR"
+    )]
+    site: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
 
-pub(super) fn run(_args: Args) -> Result<(), Failure> {
-    Err(Failure::Unavailable("this command is being built".into()))
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Make a site: its root key, the office's key and certificate, its card and epoch keys
+    Init(init::Args),
+    /// The site's gates
+    #[command(subcommand)]
+    Gate(gate::Command),
+    /// The residents' cards
+    #[command(subcommand)]
+    Card(card::Command),
+    /// Sign the allowlist and send it to the gates
+    Publish(publish::Args),
+    /// Show what the gates say, live: signatures checked, each event once
+    Watch(watch::Args),
+    /// What this site is made of, and what needs attention
+    Status(status::Args),
+    /// Certify the office's key again, with the root key brought from its offline place
+    Renew(init::RenewArgs),
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let dir = args.site.as_path();
+    match args.command {
+        Command::Init(args) => init::run(dir, &args),
+        Command::Gate(command) => gate::run(dir, &command),
+        Command::Card(command) => card::run(dir, &command),
+        Command::Publish(args) => publish::run(dir, &args),
+        Command::Watch(args) => watch::run(dir, &args),
+        Command::Status(args) => status::run(dir, &args),
+        Command::Renew(args) => init::renew(dir, &args),
+    }
+}
+
+/// The office's clock is the machine's.
+fn now() -> WallTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl From<SiteError> for Failure {
+    fn from(e: SiteError) -> Self {
+        let text = e.to_string();
+        match e {
+            SiteError::NoSite(_) => Failure::NoInput(text),
+            SiteError::Occupied(_)
+            | SiteError::GateExists(_)
+            | SiteError::NoGate(_)
+            | SiteError::NoGates => Failure::Usage(text),
+            SiteError::File { .. } | SiteError::Busy(_) => Failure::Unavailable(text),
+            SiteError::Spoilt { .. } | SiteError::KeyFile(_) | SiteError::WrongRoot => {
+                Failure::Config(text)
+            }
+            SiteError::Import(_) | SiteError::FaceOnly { .. } | SiteError::TooLarge(_) => {
+                Failure::Data(text)
+            }
+        }
+    }
+}
+
+impl From<BrokerError> for Failure {
+    fn from(e: BrokerError) -> Self {
+        match e {
+            BrokerError::Url | BrokerError::Tls => Failure::Usage(format!("--broker {e}")),
+            _ => Failure::Unavailable(e.to_string()),
+        }
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
+    let path = path.to_owned();
+    move |e| Failure::NoInput(format!("{}: {e}", path.display()))
 }

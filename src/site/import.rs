@@ -1,0 +1,269 @@
+//! From a card file to subjects: all of it or nothing.
+
+use super::Subjects;
+use super::csv_rows::{COLUMNS, Column, Row, Rows};
+use super::when::{UtcOffset, parse_from, parse_until};
+use crate::domain::{CardNumber, FormatName, GateId, SubjectId, WallTime};
+use crate::wire::format::{self, DoesNotFit, Format};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// So many bad lines are told of; the rest is counted.
+const SHOWN: usize = 50;
+
+/// One allowlist entry holds no more.
+const MAX_CARDS: usize = 255;
+
+/// Why a file was not imported. Nothing of it was taken over. No variant quotes a cell.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    #[error("is not UTF-8 text; save it as \"CSV UTF-8\" (or run: iconv -f GB18030 -t UTF-8)")]
+    NotUtf8,
+    #[error("is larger than 128 MB; split it")]
+    TooLarge,
+    #[error("has no header line; the first line names the columns.\n{}", known())]
+    NoHeader,
+    #[error(
+        "column {column} holds {what}. A gate needs no personal data, so nothing was read. Remove the \
+         column and import again; who a subject is stays in the office's own records.{hint}"
+    )]
+    Personal { column: String, what: &'static str, hint: &'static str },
+    #[error("column {0} is not known; nothing was imported. Remove or rename it.\n{known}", known = known())]
+    UnknownColumn(String),
+    #[error("column {0} is there twice; nothing was imported")]
+    Twice(String),
+    #[error("lacks `format`, and `number` or `whole_number`; nothing was imported.\n{}", known())]
+    Missing,
+    #[error("{}", bad_lines(.first, *.more))]
+    BadLines { first: Vec<BadLine>, more: usize },
+}
+
+/// A line that can't be imported, and why. It never quotes the line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct BadLine {
+    pub line: u64,
+    pub why: String,
+}
+
+fn known() -> String {
+    let lines = COLUMNS.iter().map(|(name, what)| format!("  {name:<13} {what}"));
+    format!("Known columns:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn bad_lines(first: &[BadLine], more: usize) -> String {
+    let mut text = String::from("nothing was imported; mend these lines and import again:");
+    for bad in first {
+        text.push_str(&format!("\n  {bad}"));
+    }
+    if more > 0 {
+        text.push_str(&format!("\n  and {more} more"));
+    }
+    text
+}
+
+/// What an import did, or would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Imported {
+    pub lines: usize,
+    pub new_cards: usize,
+    pub new_subjects: usize,
+    /// Known subjects whose rights (face, gates, from, until) are now other ones.
+    pub changed_subjects: usize,
+}
+
+/// The rights a line gives; `None` where the file has no such column, which leaves things as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rights {
+    face: Option<bool>,
+    gates: Option<Option<BTreeSet<GateId>>>,
+    from: Option<Option<WallTime>>,
+    until: Option<Option<WallTime>>,
+}
+
+/// What an import is held against.
+pub(super) struct Importer<'a> {
+    pub(super) gates: &'a BTreeSet<GateId>,
+    pub(super) offset: Option<UtcOffset>,
+    pub(super) numbers_are_cards: bool,
+}
+
+impl Importer<'_> {
+    /// The subjects as they are after the import. `fresh` makes up ids.
+    pub(super) fn import(
+        &self,
+        bytes: &[u8],
+        mut subjects: Subjects,
+        mut fresh: impl FnMut() -> SubjectId,
+    ) -> Result<(Subjects, Imported), ImportError> {
+        let rows = Rows::read(bytes, self.numbers_are_cards)?;
+        let known: HashSet<SubjectId> = subjects.iter().map(|(subject, _)| *subject).collect();
+        let formats = format::builtins();
+        let mut seen: HashMap<SubjectId, (u64, Rights)> = HashMap::new();
+        let mut changed = HashSet::new();
+        let mut done = Imported { lines: rows.rows.len(), ..Imported::default() };
+        let (mut first, mut more) = (Vec::new(), 0);
+
+        for row in &rows.rows {
+            let outcome = (|| {
+                let (card, named, rights) = self.parse(&rows, row, &formats)?;
+                let holder = subjects.holder(&card);
+                if holder.is_some() && named.is_some() && holder != named {
+                    return Err("this card belongs to another subject".to_owned());
+                }
+                let subject = named.or(holder).unwrap_or_else(&mut fresh);
+                if let Some((line, before)) = seen.get(&subject) {
+                    if *before != rights {
+                        return Err(format!(
+                            "face, gates, from or until differ from line {line} for the same subject"
+                        ));
+                    }
+                } else {
+                    seen.insert(subject, (row.line, rights.clone()));
+                }
+                if subjects.give(subject, card) == Ok(true) {
+                    done.new_cards += 1;
+                }
+                let resident = subjects.entry(subject);
+                if resident.cards.len() > MAX_CARDS {
+                    return Err(format!("a subject has at most {MAX_CARDS} cards"));
+                }
+                let before = (resident.face, resident.gates.clone(), resident.from, resident.until);
+                resident.face = rights.face.unwrap_or(resident.face);
+                resident.gates = rights.gates.unwrap_or_else(|| resident.gates.clone());
+                resident.from = rights.from.unwrap_or(resident.from);
+                resident.until = rights.until.unwrap_or(resident.until);
+                if resident.from.zip(resident.until).is_some_and(|(from, until)| from >= until) {
+                    return Err("until: is not after from".to_owned());
+                }
+                let after = (resident.face, resident.gates.clone(), resident.from, resident.until);
+                if before != after && known.contains(&subject) {
+                    changed.insert(subject);
+                }
+                Ok(())
+            })();
+            match outcome {
+                Ok(()) => {}
+                Err(why) if first.len() < SHOWN => first.push(BadLine { line: row.line, why }),
+                Err(_) => more += 1,
+            }
+        }
+        if !first.is_empty() {
+            return Err(ImportError::BadLines { first, more });
+        }
+        done.new_subjects = subjects.len().saturating_sub(known.len());
+        done.changed_subjects = changed.len();
+        Ok((subjects, done))
+    }
+
+    fn parse(
+        &self,
+        rows: &Rows,
+        row: &Row,
+        formats: &[Format],
+    ) -> Result<(CardNumber, Option<SubjectId>, Rights), String> {
+        if !rows.is_whole(row) {
+            return Err("has more or fewer cells than the header line".into());
+        }
+        let cell = |column| rows.cell(row, column);
+        let filled = |column| cell(column).filter(|text| !text.is_empty());
+        let card = card(
+            filled(Column::Format).unwrap_or_default(),
+            filled(Column::Facility),
+            filled(Column::Number),
+            filled(Column::WholeNumber),
+            formats,
+        )?;
+        let subject = filled(Column::Subject)
+            .map(|text| text.to_ascii_lowercase().parse().map_err(|why| format!("subject: {why}")))
+            .transpose()?;
+        let face = match cell(Column::Face).map(str::to_lowercase).as_deref() {
+            None => None,
+            Some("yes" | "y" | "1" | "true" | "是") => Some(true),
+            Some("" | "no" | "n" | "0" | "false" | "否") => Some(false),
+            Some(_) => return Err("face: must be yes or no".into()),
+        };
+        let gates = cell(Column::Gates).map(|text| self.parse_gates(text)).transpose()?;
+        let time = |column, name: &str, parse: TimeParser| match cell(column) {
+            None => Ok(None),
+            Some("") => Ok(Some(None)),
+            Some(text) => match parse(text, self.offset) {
+                Ok(time) => Ok(Some(Some(time))),
+                Err(why) => Err(format!("{name}: {why}")),
+            },
+        };
+        let from = time(Column::From, "from", parse_from)?;
+        let until = time(Column::Until, "until", parse_until)?;
+        Ok((card, subject, Rights { face, gates, from, until }))
+    }
+
+    fn parse_gates(&self, text: &str) -> Result<Option<BTreeSet<GateId>>, String> {
+        let mut gates = BTreeSet::new();
+        for name in text.split(';').map(str::trim).filter(|name| !name.is_empty()) {
+            let gate = name.parse().ok().filter(|gate| self.gates.contains(gate));
+            gates.insert(
+                gate.ok_or("gates: a gate this site doesn't have; `site gate add` it first")?,
+            );
+        }
+        Ok((!gates.is_empty()).then_some(gates))
+    }
+}
+
+type TimeParser = fn(&str, Option<UtcOffset>) -> Result<WallTime, super::BadTime>;
+
+fn decimal(column: &str, text: &str) -> Result<u128, String> {
+    let digits = (1..=38).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    digits
+        .then(|| text.parse().ok())
+        .flatten()
+        .ok_or_else(|| format!("{column}: must be a decimal number"))
+}
+
+fn card(
+    name: &str,
+    facility: Option<&str>,
+    number: Option<&str>,
+    whole: Option<&str>,
+    formats: &[Format],
+) -> Result<CardNumber, String> {
+    let name = name.to_ascii_lowercase();
+    let facility = facility.map(|text| decimal("facility", text)).transpose()?;
+    let number = number.map(|text| decimal("number", text)).transpose()?;
+    let whole = whole.map(|text| decimal("whole_number", text)).transpose()?;
+    // EM4100 tags come from serial readers: 40 bits that no Wiegand format describes.
+    if name == "em4100" {
+        let number = match (facility, number, whole) {
+            (None, Some(n), None) | (None, None, Some(n)) => n,
+            _ => return Err("em4100: needs number or whole_number, and no facility".into()),
+        };
+        if number >= 1 << 40 {
+            return Err("number: is too large for em4100".into());
+        }
+        let name: FormatName = name.parse().map_err(|_| "format: is not known")?;
+        return Ok(CardNumber::new(name, number));
+    }
+    let format = formats.iter().find(|format| format.name().as_str() == name);
+    let format = format.ok_or("format: must be h10301, h10302, h10304, h10306 or em4100")?;
+    let has_facility = format.encode(Some(1), 0).is_ok();
+    let frame = match (facility, number, whole) {
+        (None, None, Some(whole)) => format.encode_card(whole).map_err(|_| "whole_number"),
+        (None, Some(_), None) if has_facility => {
+            return Err(format!("facility: {name} needs it, or whole_number instead of both"));
+        }
+        (facility, Some(number), None) => {
+            format.encode(facility, number).map_err(|why| match why {
+                DoesNotFit::Facility => "facility",
+                DoesNotFit::Number => "number",
+            })
+        }
+        (_, None, None) => return Err("number: is empty".into()),
+        (_, _, Some(_)) => {
+            return Err("whole_number: takes the place of facility and number, not both".into());
+        }
+    };
+    let frame = frame.map_err(|column| format!("{column}: is too large for {name}"))?;
+    format.card(frame).ok_or_else(|| format!("format: {name} can't hold it"))
+}
+
+#[cfg(test)]
+#[path = "import_tests.rs"]
+mod tests;

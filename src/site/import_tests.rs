@@ -1,0 +1,183 @@
+use super::*;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn import_into(subjects: Subjects, csv: &str) -> Result<(Subjects, Imported), ImportError> {
+    let gates = ["north", "south"].iter().filter_map(|name| name.parse().ok()).collect();
+    let offset = "+08:00".parse().ok();
+    let importer = Importer { gates: &gates, offset, numbers_are_cards: false };
+    let mut next = subjects.len() as u8;
+    importer.import(csv.as_bytes(), subjects, || {
+        next += 1;
+        SubjectId([next; 16])
+    })
+}
+
+fn import(csv: &str) -> Result<(Subjects, Imported), ImportError> {
+    import_into(Subjects::default(), csv)
+}
+
+/// The lines found bad and why.
+fn bad(csv: &str) -> Vec<(u64, String)> {
+    match import(csv) {
+        Err(ImportError::BadLines { first, .. }) => {
+            first.into_iter().map(|bad| (bad.line, bad.why)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn cards_as_printed_become_cards_as_a_reader_sends_them() -> Outcome {
+    let (subjects, done) = import(
+        "format,facility,number,whole_number\n\
+         h10301,123,4567,\n\
+         H10306,1,2,\n\
+         h10304,7,8,\n\
+         h10302,,34359738367,\n\
+         h10301,,,8065495\n\
+         em4100,,1099511627775,\n",
+    )?;
+    assert_eq!(done.new_cards, 6);
+    for card in [
+        "h10301:8065495".replace("8065495", &((123u32 << 16) + 4567).to_string()),
+        format!("h10306:{}", (1 << 16) + 2),
+        format!("h10304:{}", (7 << 19) + 8),
+        "h10302:34359738367".into(),
+        "h10301:8065495".into(),
+        "em4100:1099511627775".into(),
+    ] {
+        assert!(subjects.holder(&card.parse()?).is_some(), "{card}");
+    }
+    Ok(())
+}
+
+#[test]
+fn several_cards_of_one_subject_and_their_rights() -> Outcome {
+    let id = "ab".repeat(16);
+    let (subjects, done) = import(&format!(
+        "\u{feff}subject,format,facility,number,face,gates,from,until\r\n\
+         {id},h10301,1,1,yes,north;south,2026-11-22,2026-12-31\r\n\
+         {},h10301,1,2,YES,south; north,2026-11-22,2026-12-31\r\n\
+         ,h10301,1,3,,,,\r\n",
+        id.to_uppercase()
+    ))?;
+    assert_eq!(done, Imported { lines: 3, new_cards: 3, new_subjects: 2, changed_subjects: 0 });
+    let resident = subjects.get(&id.parse()?).ok_or("no such subject")?;
+    assert_eq!(resident.cards.len(), 2);
+    assert!(resident.face && resident.gates.as_ref().is_some_and(|gates| gates.len() == 2));
+    assert_eq!(resident.until, Some(parse_from("2027-01-01T00:00+08:00", None)?));
+    let other = subjects.holder(&"h10301:65539".parse()?).and_then(|s| subjects.get(&s).cloned());
+    assert!(other.is_some_and(|r| !r.face && r.gates.is_none() && r.until.is_none()));
+    Ok(())
+}
+
+#[test]
+fn importing_again_changes_only_what_the_file_says() -> Outcome {
+    let (subjects, _) = import("format,facility,number,face\nh10301,1,1,yes\nh10301,1,2,no\n")?;
+    let nothing = Imported { lines: 2, ..Imported::default() };
+    let (subjects, done) =
+        import_into(subjects, "format,facility,number\nh10301,1,1\nh10301,1,2\n")?;
+    assert_eq!((done, subjects.faces()), (nothing, 1));
+    // A withdrawal.
+    let (subjects, done) = import_into(subjects, "format,facility,number,face\nh10301,1,1,no\n")?;
+    assert_eq!((done.changed_subjects, done.new_cards, subjects.faces()), (1, 0, 0));
+    Ok(())
+}
+
+#[test]
+fn a_card_of_another_subject_is_refused_by_line_and_not_by_number() -> Outcome {
+    let (one, two) = ("01".repeat(16), "02".repeat(16));
+    let csv =
+        format!("subject,format,facility,number\n{one},h10301,9,54321\n{two},h10301,9,54321\n");
+    let refused = import(&csv).err().ok_or("was imported")?.to_string();
+    assert!(refused.contains("line 3: this card belongs to another subject"), "{refused}");
+    assert!(!refused.contains("54321") && !refused.contains(&two), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn every_bad_line_is_told_by_its_number_and_nothing_is_imported() {
+    let csv = "format,facility,number,face,gates,from,until\n\
+               h10301,1,1,,,,\n\
+               h10301,256,1,,,,\n\
+               h10301,1,65536,,,,\n\
+               h10301,,1,,,,\n\
+               h10302,1,1,,,,\n\
+               h99999,1,1,,,,\n\
+               h10301,1,-1,,,,\n\
+               h10301,1,,,,,\n\
+               h10301,1,9,maybe,,,\n\
+               h10301,1,9,,east,,\n\
+               h10301,1,9,,,tomorrow,\n\
+               h10301,1,9,,,2026-12-31,2026-12-01\n\
+               h10301,1\n";
+    let found = bad(csv);
+    let lines: Vec<u64> = found.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, (3..=14).collect::<Vec<_>>(), "{found:?}");
+    let words = [
+        "facility", "number", "facility", "facility", "format", "number", "number", "face",
+        "gates", "from", "until", "cells",
+    ];
+    for ((line, why), word) in found.iter().zip(words) {
+        assert!(why.contains(word), "line {line}: {why}");
+    }
+}
+
+#[test]
+fn so_many_bad_lines_are_shown_and_the_rest_counted() {
+    let csv = format!("format,facility,number\n{}", "h10301,999,1\n".repeat(60));
+    match import(&csv) {
+        Err(ImportError::BadLines { first, more }) => assert_eq!((first.len(), more), (50, 10)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn lines_of_one_subject_must_agree() {
+    let id = "ab".repeat(16);
+    let csv =
+        format!("subject,format,facility,number,face\n{id},h10301,1,1,yes\n{id},h10301,1,2,no\n");
+    assert!(bad(&csv).first().is_some_and(|(line, why)| *line == 3 && why.contains("line 2")));
+}
+
+#[test]
+fn personal_columns_are_refused_by_header_and_by_content() {
+    for header in ["phone", "身份证号", "姓名", "ID", "mobile"] {
+        let csv = format!("format,facility,number,{header}\nh10301,1,1,\n");
+        assert!(matches!(import(&csv), Err(ImportError::Personal { .. })), "{header}");
+    }
+    for csv in [
+        // In a column whose header is innocent.
+        "format,facility,number,subject\nh10301,1,1,11010519491231002X\n",
+        "format,facility,number,gates\nh10301,1,1,13800138000\n",
+        "format,facility,number\nh10302,,13800138000\nh10302,,5\nh10302,,13900139000\n",
+        // A cell beyond the header, and a file without one.
+        "format,facility,number\nh10301,1,1,13800138000\n",
+        "13800138000,h10301\n13900139000,h10301\n",
+    ] {
+        let refused = import(csv).err();
+        assert!(matches!(refused, Some(ImportError::Personal { .. })), "{csv}: {refused:?}");
+        let text = refused.map(|e| e.to_string()).unwrap_or_default();
+        assert!(!text.contains("138001") && !text.contains("1949"), "{text}");
+    }
+    // One long card number among others may look like a mobile number.
+    assert!(import("format,number\nh10302,13800138000\nh10302,5\n").is_ok());
+}
+
+#[test]
+fn files_that_are_no_card_files() {
+    assert_eq!(import("").err(), Some(ImportError::NoHeader));
+    assert_eq!(import("format,facility\nh10301,1\n").err(), Some(ImportError::Missing));
+    assert!(matches!(import("format,number,number\n"), Err(ImportError::Twice(_))));
+    let unknown = import("format,number,colour\n").err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(unknown.contains("3 (colour)") && unknown.contains("whole_number"), "{unknown}");
+    // Numbers of a file without a header are not quoted.
+    let headless = import("h10301,123,4567\n").err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(!headless.contains("4567"), "{headless}");
+    let gates = BTreeSet::new();
+    let importer = Importer { gates: &gates, offset: None, numbers_are_cards: false };
+    let gbk =
+        importer.import(b"\xbf\xa8\xba\xc5,format\n", Subjects::default(), || SubjectId([0; 16]));
+    assert_eq!(gbk.err(), Some(ImportError::NotUtf8));
+}

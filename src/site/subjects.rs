@@ -1,0 +1,170 @@
+//! The residents' rights as the office keeps them: `subjects.jsonl`, one subject a line, ids ascending.
+
+use crate::allowlist::{CardKey, Entry};
+use crate::domain::{CardNumber, GateId, SubjectId, WallTime, Ways};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
+use zeroize::Zeroizing;
+
+/// What one subject may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resident {
+    /// The resident chose the face as well as the card.
+    pub face: bool,
+    /// `None`: all gates.
+    pub gates: Option<BTreeSet<GateId>>,
+    pub from: Option<WallTime>,
+    pub until: Option<WallTime>,
+    pub cards: Vec<CardNumber>,
+}
+
+impl Resident {
+    pub(super) fn passes(&self, gate: &GateId) -> bool {
+        self.gates.as_ref().is_none_or(|gates| gates.contains(gate))
+    }
+
+    pub(super) fn entry(&self, key: &CardKey) -> Entry {
+        Entry {
+            ways: Ways { card: true, face: self.face },
+            from: self.from,
+            until: self.until,
+            cards: self.cards.iter().map(|card| key.credential(card)).collect(),
+        }
+    }
+}
+
+/// All subjects, and which of them has a card.
+#[derive(Clone, Debug, Default)]
+pub struct Subjects {
+    residents: BTreeMap<SubjectId, Resident>,
+    by_card: HashMap<CardNumber, SubjectId>,
+}
+
+/// A line of the file. Written by hand-picked fields, since a card number has no `Serialize`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    subject: String,
+    cards: Vec<String>,
+    #[serde(default)]
+    face: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gates: Option<BTreeSet<GateId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<WallTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<WallTime>,
+}
+
+/// Another subject has that card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CardTaken;
+
+impl Subjects {
+    pub fn iter(&self) -> impl Iterator<Item = (&SubjectId, &Resident)> {
+        self.residents.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.residents.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.residents.is_empty()
+    }
+
+    pub fn cards(&self) -> usize {
+        self.by_card.len()
+    }
+
+    pub fn faces(&self) -> usize {
+        self.residents.values().filter(|r| r.face).count()
+    }
+
+    pub fn get(&self, subject: &SubjectId) -> Option<&Resident> {
+        self.residents.get(subject)
+    }
+
+    pub fn holder(&self, card: &CardNumber) -> Option<SubjectId> {
+        self.by_card.get(card).copied()
+    }
+
+    /// The subject's rights, to be changed; a new subject begins with none. Cards go through `give`.
+    pub(super) fn entry(&mut self, subject: SubjectId) -> &mut Resident {
+        self.residents.entry(subject).or_default()
+    }
+
+    /// Gives a card to a subject: whether it is new to them.
+    pub(super) fn give(&mut self, subject: SubjectId, card: CardNumber) -> Result<bool, CardTaken> {
+        match self.by_card.get(&card) {
+            Some(holder) if *holder == subject => Ok(false),
+            Some(_) => Err(CardTaken),
+            None => {
+                self.by_card.insert(card.clone(), subject);
+                self.entry(subject).cards.push(card);
+                Ok(true)
+            }
+        }
+    }
+
+    pub(super) fn to_lines(&self) -> Result<Zeroizing<String>, serde_json::Error> {
+        let mut out = Zeroizing::new(String::with_capacity(128 * self.residents.len()));
+        for (subject, resident) in &self.residents {
+            let line = Line {
+                subject: subject.to_hex(),
+                cards: resident.cards.iter().map(CardNumber::to_canonical).collect(),
+                face: resident.face,
+                gates: resident.gates.clone(),
+                from: resident.from,
+                until: resident.until,
+            };
+            // Writing to a String can't fail.
+            let _ = writeln!(out, "{}", serde_json::to_string(&line)?);
+        }
+        Ok(out)
+    }
+
+    /// The number of the first bad line, counted from 1, if there is one.
+    pub(super) fn from_lines(text: &str) -> Result<Self, usize> {
+        let mut all = Self::default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line: Line = serde_json::from_str(line).map_err(|_| number)?;
+            let subject: SubjectId = line.subject.parse().map_err(|_| number)?;
+            if all.residents.contains_key(&subject) {
+                return Err(number);
+            }
+            let Line { face, gates, from, until, .. } = line;
+            *all.entry(subject) = Resident { face, gates, from, until, cards: Vec::new() };
+            for card in &line.cards {
+                let card = card.parse().map_err(|_| number)?;
+                all.give(subject, card).map_err(|_| number)?;
+            }
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_and_read_again() -> Result<(), Box<dyn std::error::Error>> {
+        let mut all = Subjects::default();
+        let card: CardNumber = "h10301:8072151".parse()?;
+        let (one, two) = (SubjectId([1; 16]), SubjectId([2; 16]));
+        assert_eq!(all.give(two, card.clone()), Ok(true));
+        assert_eq!(all.give(two, card.clone()), Ok(false));
+        assert_eq!(all.give(one, card.clone()), Err(CardTaken));
+        all.entry(two).gates = Some(["north".parse::<GateId>()?].into());
+        all.entry(two).until = Some(WallTime(5));
+        let read = Subjects::from_lines(&all.to_lines()?).map_err(|n| format!("line {n}"))?;
+        assert_eq!(read.residents, all.residents);
+        assert_eq!(read.holder(&card), Some(two));
+        let twice = [all.to_lines()?.as_str(), all.to_lines()?.as_str()].concat();
+        assert_eq!(Subjects::from_lines(&twice).err(), Some(2));
+        assert_eq!(Subjects::from_lines("{}").err(), Some(1));
+        Ok(())
+    }
+}
