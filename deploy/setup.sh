@@ -86,15 +86,16 @@ fi
 install_packages() {
     local packages=$*
     have apt-get || die 69 "these are missing, and there is no apt-get to install them: $packages"
+    local as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        # Without a terminal nobody can type a password.
+        have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; } ||
+            die 69 "packages are missing and this user can't install them; as root, run:  apt-get install -y --no-install-recommends $packages"
+        as_root=(sudo)
+    fi
     say "installing Debian packages, a few minutes on a slow line: $packages"
     # shellcheck disable=SC2086  # a list of words
-    if [ "$(id -u)" = 0 ]; then
-        sh -c "$INSTALL" install $packages 9>&-
-    elif have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        sudo sh -c "$INSTALL" install $packages 9>&-
-    else
-        die 69 "packages are missing and this user can't install them; as root, run:  apt-get install -y --no-install-recommends $packages"
-    fi </dev/null || die 69 "apt-get could not install $packages (its own message is above)"
+    "${as_root[@]}" sh -c "$INSTALL" install $packages </dev/null 9>&- || die 69 "apt-get could not install $packages (its own message is above)"
 }
 
 # --------------------------------------------------------------------------------- TensorFlow Lite

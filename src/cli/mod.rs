@@ -5,13 +5,12 @@ mod decode;
 mod demo;
 mod enroll;
 mod face;
-mod failure;
 mod journal;
 mod outputs;
 mod run;
 mod site;
 
-pub use failure::{Failure, conclude};
+pub use crate::failure::{Failure, conclude};
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -67,5 +66,5 @@ pub fn main() -> ExitCode {
         Command::Outputs(args) => outputs::run(args),
         Command::Site(args) => site::run(args),
     };
-    failure::conclude(outcome)
+    conclude(outcome)
 }

@@ -181,6 +181,7 @@ impl Network for TfLite {
     }
 }
 
+// SAFETY: declared as in deploy/tflite/xnnpack_delegate.h, with the options opaque.
 unsafe extern "C" {
     fn TfLiteXNNPackDelegateCreate(options: *const c_void) -> *mut c_void;
     fn TfLiteXNNPackDelegateDelete(delegate: *mut c_void);

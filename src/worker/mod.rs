@@ -22,5 +22,5 @@ pub fn main() -> std::process::ExitCode {
             return std::process::ExitCode::from(if e.use_stderr() { 64 } else { 0 });
         }
     };
-    crate::cli::conclude(outcome)
+    crate::failure::conclude(outcome)
 }

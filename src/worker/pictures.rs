@@ -10,7 +10,7 @@ mod read;
 pub use models::{Chosen, chain, models_dir};
 pub use read::{ReadError, read_picture};
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 use crate::vision::{Chain, ChainError, Face, Picture, Template};
 use serde_json::json;
 use std::io::Write;

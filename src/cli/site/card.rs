@@ -1,3 +1,5 @@
+//! `site card`: import cards from a CSV file.
+
 use super::{Failure, unreadable};
 use crate::site::{Office, SiteError};
 use std::path::{Path, PathBuf};

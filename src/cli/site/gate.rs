@@ -1,3 +1,5 @@
+//! `site gate`: add the gates of the compound.
+
 use super::Failure;
 use crate::domain::GateId;
 use crate::site::Office;

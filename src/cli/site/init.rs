@@ -1,3 +1,5 @@
+//! `site init`: make the site's keys.
+
 use super::{Failure, now};
 use crate::domain::SiteId;
 use crate::site::{Init, Office, UtcOffset, to_rfc3339};

@@ -1,3 +1,5 @@
+//! `site publish`: sign and seal the allowlist for each gate and hand it to the broker.
+
 use super::broker::{Login, resolve};
 use super::{Failure, now};
 use crate::domain::{GateId, SiteId};

@@ -1,3 +1,5 @@
+//! `site status`: what each gate was sent and has applied.
+
 use super::{Failure, now};
 use crate::domain::WallTime;
 use crate::site::{Office, to_rfc3339};

@@ -1,3 +1,5 @@
+//! `site watch`: what the gates say, as it arrives.
+
 use super::Failure;
 use super::broker::{Login, resolve};
 use crate::site::{GateMessage, Message, Office, Session, Watcher, topic};

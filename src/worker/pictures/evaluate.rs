@@ -1,7 +1,7 @@
 //! How well recognition tells people apart, over pairs of pictures.
 
 use super::{Chosen, PictureError, chain, embed_picture, print, say};
-use crate::cli::Failure;
+use crate::failure::Failure;
 use crate::vision::{Chain, Template};
 use serde::Deserialize;
 use serde_json::json;

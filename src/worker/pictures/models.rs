@@ -1,6 +1,6 @@
 //! Which models the picture commands use, and where those lie.
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 use crate::io::tflite::{LoadError, load};
 use crate::vision::Chain;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! How a command ends badly: one sentence that names the thing and the remedy, and an exit code.
+//! How a program ends badly, the daemon as well as the worker: one sentence that names the thing and the
+//! remedy, and an exit code.
 
 use std::process::ExitCode;
 
