@@ -1,4 +1,4 @@
-//! `site status`: what each gate was sent and has applied.
+//! `site status`: what the site is made of, and what needs attention.
 
 use super::{Failure, now};
 use crate::domain::WallTime;
