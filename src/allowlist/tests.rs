@@ -1,6 +1,8 @@
 use super::*;
 use crate::domain::{GateId, OperatorId, SiteId, Ways};
 use crate::trust::{Certificate, Draft, Role, SealingKey, SecretKey, seal};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use std::sync::OnceLock;
 
@@ -308,6 +310,40 @@ fn version_1_is_frozen() -> Outcome {
 }
 
 const FROZEN_CREDENTIAL: &str = "025cd12832fa76adf2db1347ebfbdc34";
+
+/// A whole envelope of version 1 as it was first made, with keys made of one byte repeated.
+#[test]
+fn an_envelope_of_version_1_is_still_opened() -> Outcome {
+    let secret =
+        |prefix: &str, byte: u8| format!("{prefix}:{}", URL_SAFE_NO_PAD.encode([byte; 32]));
+    let keys = GateKeys::from_file_text(&format!(
+        "{}\n{}\n",
+        secret("ed25519-secret", 3),
+        secret("x25519-secret", 4)
+    ))?;
+    let root: SecretKey = secret("ed25519-secret", 1).parse()?;
+    let expected = Expectation {
+        site: "garden".parse()?,
+        gate: "north".parse()?,
+        root: root.public(),
+        now: Some(NOW),
+    };
+    let (text, body) =
+        include_str!("envelope_v1.txt").trim_end().split_once('\n').ok_or("no body")?;
+    let mut envelope = format!("{text}\n").into_bytes();
+    envelope.extend(URL_SAFE_NO_PAD.decode(body)?);
+    let list = Allowlist::open(&envelope, &keys, &expected, None).map_err(|e| format!("{e:?}"))?;
+    assert_eq!((list.version(), list.subjects(), list.cards()), (7, 2, 3));
+    Ok(())
+}
+
+#[test]
+fn the_version_refused_can_be_told() -> Outcome {
+    let (_, envelope) = good()?;
+    assert_eq!(trust::claimed_version(&envelope), Some(7));
+    assert_eq!(trust::claimed_version(b"hello\n"), None);
+    Ok(())
+}
 
 #[test]
 fn debug_tells_counts_only() -> Outcome {

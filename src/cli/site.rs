@@ -88,9 +88,10 @@ impl From<SiteError> for Failure {
             | SiteError::NoGate(_)
             | SiteError::NoGates => Failure::Usage(text),
             SiteError::File { .. } | SiteError::Busy(_) => Failure::Unavailable(text),
-            SiteError::Spoilt { .. } | SiteError::KeyFile(_) | SiteError::WrongRoot => {
-                Failure::Config(text)
-            }
+            SiteError::Spoilt { .. }
+            | SiteError::KeyFile(_)
+            | SiteError::NotCertified { .. }
+            | SiteError::WrongRoot => Failure::Config(text),
             SiteError::Import(_) | SiteError::FaceOnly { .. } | SiteError::TooLarge(_) => {
                 Failure::Data(text)
             }

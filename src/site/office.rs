@@ -1,7 +1,7 @@
 //! One office: a directory with the site's keys, gates and subjects, and what it makes of them.
 
 use super::import::{ImportError, Imported, Importer};
-use super::when::UtcOffset;
+use super::when::{UtcOffset, to_rfc3339};
 use super::{Lock, Subjects, files};
 use crate::allowlist::{CardKey, Plain, Unlistable};
 use crate::domain::{GateId, OperatorId, SiteId, SubjectId, WallTime};
@@ -62,6 +62,11 @@ pub enum SiteError {
     FaceOnly { path: PathBuf, line: usize },
     #[error("the allowlist is too large: {0}; remove cards that are no longer used")]
     TooLarge(String),
+    #[error(
+        "the office's key is certified from {from} until {until}, which is not now. If this machine's clock \
+         is right, bring the root key and run: eithergate site renew --root-key FILE"
+    )]
+    NotCertified { from: String, until: String },
     #[error("the root key given is not this site's root key")]
     WrongRoot,
 }
@@ -372,7 +377,12 @@ impl Office {
         if self.site.gates.is_empty() {
             return Err(SiteError::NoGates);
         }
-        let (_, certificate) = self.certificate()?;
+        let (claims, certificate) = self.certificate()?;
+        let (from, until) = (claims.valid_from(), claims.valid_until());
+        if !(from..until).contains(&now) {
+            let (from, until) = (to_rfc3339(from), to_rfc3339(until));
+            return Err(SiteError::NotCertified { from, until });
+        }
         let operator: SecretKey = read_key(&self.dir.join(OFFICE_KEY))?;
         let card_key = CardKey(read_key(&self.dir.join(CARD_KEY))?);
         let epoch_key: Key256 = read_key(&self.dir.join(epoch_file(self.site.epoch)))?;

@@ -96,6 +96,26 @@ pub struct Opened<'a> {
     body: &'a [u8],
 }
 
+/// The signed text and the body after it.
+fn split(bytes: &[u8]) -> Result<(&str, &[u8]), RefusedUpdate> {
+    if bytes.len() > MAX_ENVELOPE_BYTES {
+        return Err(RefusedUpdate::Malformed);
+    }
+    let head = bytes.get(..bytes.len().min(jws::MAX_BYTES + 1)).unwrap_or_default();
+    let line = head.iter().position(|b| *b == b'\n').ok_or(RefusedUpdate::Malformed)?;
+    let (text, body) = bytes.split_at_checked(line).ok_or(RefusedUpdate::Malformed)?;
+    let text = std::str::from_utf8(text).map_err(|_| RefusedUpdate::Malformed)?;
+    Ok((text, body.get(1..).unwrap_or_default()))
+}
+
+/// The version an envelope *says* it has, verified or not: for telling the office which one was refused,
+/// and for nothing else.
+pub fn claimed_version(bytes: &[u8]) -> Option<u64> {
+    let (text, _) = split(bytes).ok()?;
+    let claims: Claims = Unverified::parse(text, TYPE).ok()?.claims_unverified().ok()?;
+    (1..=MAX_VERSION).contains(&claims.version).then_some(claims.version)
+}
+
 /// Verifies root -> certificate -> envelope -> body, then that it is meant for this gate and purpose and,
 /// where the time is known, that neither certificate nor envelope has expired. Whether the version is
 /// newer is the caller's to judge.
@@ -104,15 +124,7 @@ pub fn verify<'a>(
     expected: &Expectation,
     purpose: Purpose,
 ) -> Result<Opened<'a>, RefusedUpdate> {
-    if bytes.len() > MAX_ENVELOPE_BYTES {
-        return Err(RefusedUpdate::Malformed);
-    }
-    let head = bytes.get(..bytes.len().min(jws::MAX_BYTES + 1)).unwrap_or_default();
-    let line = head.iter().position(|b| *b == b'\n').ok_or(RefusedUpdate::Malformed)?;
-    let (text, body) = bytes.split_at_checked(line).ok_or(RefusedUpdate::Malformed)?;
-    let body = body.get(1..).unwrap_or_default();
-    let text = std::str::from_utf8(text).map_err(|_| RefusedUpdate::Malformed)?;
-
+    let (text, body) = split(bytes)?;
     let unverified = Unverified::parse(text, TYPE)?;
     let certificate = unverified.cert.as_deref().ok_or(RefusedUpdate::Malformed)?;
     let certificate = Certificate::verify(certificate, &expected.root, &expected.site)?;

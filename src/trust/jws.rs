@@ -67,6 +67,13 @@ impl<'a> Unverified<'a> {
         }
         canonical(self.payload)
     }
+
+    /// What anybody may have written.
+    pub(super) fn claims_unverified<T: Serialize + DeserializeOwned>(
+        &self,
+    ) -> Result<T, RefusedUpdate> {
+        canonical(self.payload)
+    }
 }
 
 /// Signs `claims`. Errors only if they can't be written as JSON.

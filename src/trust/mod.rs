@@ -15,6 +15,8 @@ mod keys;
 pub mod signed_json;
 
 pub use certificate::{Certificate, Role};
-pub use envelope::{Claims, Draft, Expectation, MAX_ENVELOPE_BYTES, Opened, Purpose, seal, verify};
+pub use envelope::{
+    Claims, Draft, Expectation, MAX_ENVELOPE_BYTES, Opened, Purpose, claimed_version, seal, verify,
+};
 pub use key_file::{KeyFileError, read_private};
 pub use keys::{BadKey, GateKeys, GatePublicKeys, Key256, PublicKey, SealingKey, SecretKey};

@@ -77,6 +77,22 @@ mod tests {
         Ok(())
     }
 
+    /// Ed25519 is deterministic, so version 1 has one text for this key, topic and object.
+    #[test]
+    fn version_1_is_frozen() -> Result<(), Box<dyn std::error::Error>> {
+        let key: SecretKey =
+            format!("ed25519-secret:{}", URL_SAFE_NO_PAD.encode([3; 32])).parse()?;
+        let text = sign(TOPIC, r#"{"v":1,"gate":"north","seq":7}"#, &key)?;
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"v":1,"gate":"north","seq":7,"sig":"_O1LSQu8o26FzEPrifOXLVc-o2wQKNbWyJ9OIgOi"#,
+                r#"jyQIltKhXlt_gObNagRJTyUw2ITzRVbI-lrFxvIetgnHDg"}"#
+            )
+        );
+        Ok(())
+    }
+
     #[test]
     fn what_is_no_object_is_not_signed() {
         let key = SecretKey::generate();

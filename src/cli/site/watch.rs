@@ -60,7 +60,7 @@ pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {
             }
             Err(why) => {
                 eprintln!("eithergate: {why}");
-                match again(&connect, end) {
+                match again(connect, end) {
                     Some(next) => session = next,
                     None => return Ok(()),
                 }
