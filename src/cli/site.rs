@@ -14,17 +14,18 @@ use crate::site::{BrokerError, SiteError};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Runs in the property office, never at a gate. A site is one directory of files.
-///
-/// The usual course:
-///
-///   eithergate site init --name garden --utc-offset +08:00
-///   eithergate site gate add north --out north-bundle
-///   eithergate site card import cards.csv
-///   eithergate site publish --broker mqtt://127.0.0.1:1883 --wait 10
-///   eithergate site watch --broker mqtt://127.0.0.1:1883
+const COURSE: &str = "The usual course:
+
+  eithergate site init --name garden --utc-offset +08:00
+  eithergate site gate add north --out north-bundle
+  eithergate site card import cards.csv
+  eithergate site publish --broker mqtt://127.0.0.1:1883 --wait 10
+  eithergate site watch --broker mqtt://127.0.0.1:1883
+
+Runs in the office, never at a gate. A site is one directory of files; keep a backup as private as itself.";
+
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = COURSE)]
 pub(super) struct Args {
     /// The site's directory
     #[arg(
@@ -49,9 +50,7 @@ enum Command {
     /// The residents' cards
     #[command(subcommand)]
     Card(card::Command),
-    /// Sign the allowlist and send it to the gates
     Publish(publish::Args),
-    /// Show what the gates say, live: signatures checked, each event once
     Watch(watch::Args),
     /// What this site is made of, and what needs attention
     Status(status::Args),

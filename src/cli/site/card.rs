@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Take over cards from a CSV file: all of it or nothing
     Import(Import),
 }
 
