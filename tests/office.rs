@@ -148,6 +148,21 @@ fn from_nothing_to_an_envelope_that_the_gate_opens() -> Outcome {
 }
 
 #[test]
+fn a_lost_card_is_taken_away_unless_a_face_alone_would_be_left() -> Outcome {
+    let desk = Desk::furnished()?;
+    let remove = ["card", "remove", "--format", "h10301", "--facility", "123", "--number"];
+    let with = |number| [&remove[..], &[number]].concat();
+    desk.must(&with("4568"))?;
+    let (code, why) = desk.refused(&with("4568"))?;
+    assert_eq!((code, why.contains("no subject here")), (Some(65), true), "{why}");
+    let (code, why) = desk.refused(&with("4567"))?;
+    assert_eq!((code, why.contains("face = no")), (Some(65), true), "{why}");
+    let status: serde_json::Value = serde_json::from_str(&desk.must(&["status", "--json"])?)?;
+    assert_eq!(status["cards"], 1);
+    Ok(())
+}
+
+#[test]
 fn refusals_name_the_thing_and_have_their_exit_codes() -> Outcome {
     let desk = Desk::new()?;
     let (code, why) = desk.refused(&["status"])?;

@@ -1,3 +1,5 @@
+//! Each refusal provoked, the bytes frozen, lookup held against what was written.
+
 use super::*;
 use crate::domain::{GateId, OperatorId, SiteId, Ways};
 use crate::trust::{Certificate, Draft, Role, SealingKey, SecretKey, seal};

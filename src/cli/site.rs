@@ -91,6 +91,9 @@ impl From<SiteError> for Failure {
             | SiteError::KeyFile(_)
             | SiteError::NotCertified { .. }
             | SiteError::WrongRoot => Failure::Config(text),
+            SiteError::NoCard(_) | SiteError::CardUnknown | SiteError::LastCard => {
+                Failure::Data(text)
+            }
             SiteError::Import(_) | SiteError::FaceOnly { .. } | SiteError::TooLarge(_) => {
                 Failure::Data(text)
             }

@@ -1,9 +1,10 @@
 //! The office's files: private, whole or absent, one command at a time.
 
+use super::SiteError;
 use rustix::fs::{AtFlags, CWD, FlockOperation, RenameFlags, flock, renameat_with, unlinkat};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Held while a command changes the office's files; released when dropped.
@@ -56,10 +57,44 @@ pub(super) fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     })
 }
 
+pub(super) fn file_error(path: &Path) -> impl FnOnce(io::Error) -> SiteError {
+    let path = path.to_owned();
+    move |source| SiteError::File { path, source }
+}
+
+/// Writes a file that must not be there yet, whole or not at all.
+pub fn write_new(path: &Path, bytes: &[u8], private: bool) -> Result<(), SiteError> {
+    let mode = if private { 0o600 } else { 0o644 };
+    create(path, bytes, mode).map_err(file_error(path))
+}
+
+/// Fills a new directory beside `dir`, then puts it in its place: `dir` is whole or absent.
+pub(super) fn fill_new_dir(
+    dir: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), SiteError>,
+) -> Result<(), SiteError> {
+    if fs::symlink_metadata(dir).is_ok() {
+        // Only an empty directory goes away.
+        fs::remove_dir(dir).map_err(|_| SiteError::Occupied(dir.to_owned()))?;
+    }
+    let name = dir.file_name().ok_or_else(|| SiteError::Occupied(dir.to_owned()))?;
+    let beside = dir.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(file_error(parent))?;
+    fs::DirBuilder::new().mode(0o700).create(&beside).map_err(file_error(&beside))?;
+    let filled = fill(&beside).and_then(|()| {
+        fs::rename(&beside, dir).map_err(file_error(dir))?;
+        fs::File::open(parent).and_then(|p| p.sync_all()).map_err(file_error(parent))
+    });
+    if filled.is_err() {
+        let _ = fs::remove_dir_all(&beside);
+    }
+    filled
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

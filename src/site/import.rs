@@ -218,7 +218,8 @@ fn decimal(column: &str, text: &str) -> Result<u128, String> {
         .ok_or_else(|| format!("{column}: must be a decimal number"))
 }
 
-fn card(
+/// A card from its printed fields or its whole number.
+pub(super) fn card(
     name: &str,
     facility: Option<&str>,
     number: Option<&str>,

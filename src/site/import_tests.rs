@@ -1,3 +1,5 @@
+//! Card files good and bad.
+
 use super::*;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;

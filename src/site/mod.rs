@@ -16,9 +16,9 @@ mod watch;
 mod when;
 
 pub use broker::{Broker, BrokerError, Message, Session};
-pub use files::Lock;
+pub use files::{Lock, write_new};
 pub use import::{BadLine, ImportError, Imported};
-pub use office::{GateRecord, Init, Office, Published, SiteError, write_new};
+pub use office::{GateRecord, Init, Office, Published, SiteError};
 pub use subjects::{Resident, Subjects};
 pub use watch::{Ack, GateMessage, Rejected, Watcher};
 pub use when::{BadTime, UtcOffset, to_rfc3339};

@@ -1,6 +1,8 @@
 //! One office: a directory with the site's keys, gates and subjects, and what it makes of them.
 
-use super::import::{ImportError, Imported, Importer};
+use super::files::{file_error, fill_new_dir, write_new};
+use super::import::{self, ImportError, Imported, Importer};
+use super::subjects::NotTaken;
 use super::when::{UtcOffset, to_rfc3339};
 use super::{Lock, Subjects, files};
 use crate::allowlist::{CardKey, Plain, Unlistable};
@@ -13,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const SITE_FILE: &str = "site.toml";
@@ -60,6 +61,15 @@ pub enum SiteError {
          Import a card for it, or its line again with face = no."
     )]
     FaceOnly { path: PathBuf, line: usize },
+    #[error("{0}")]
+    NoCard(String),
+    #[error("no subject here has this card; nothing was changed")]
+    CardUnknown,
+    #[error(
+        "this is the subject's last card, and a face would be the only way in. Nothing was changed. Import \
+         another card for the subject first, or this one's line with face = no."
+    )]
+    LastCard,
     #[error("the allowlist is too large: {0}; remove cards that are no longer used")]
     TooLarge(String),
     #[error(
@@ -118,41 +128,6 @@ pub struct Published {
 pub struct Office {
     dir: PathBuf,
     site: SiteFile,
-}
-
-fn file_error(path: &Path) -> impl FnOnce(io::Error) -> SiteError {
-    let path = path.to_owned();
-    move |source| SiteError::File { path, source }
-}
-
-/// Writes a file that must not be there yet, whole or not at all.
-pub fn write_new(path: &Path, bytes: &[u8], private: bool) -> Result<(), SiteError> {
-    let mode = if private { 0o600 } else { 0o644 };
-    files::create(path, bytes, mode).map_err(file_error(path))
-}
-
-/// Fills a new directory beside `dir`, then puts it in its place: `dir` is whole or absent.
-fn fill_new_dir(
-    dir: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), SiteError>,
-) -> Result<(), SiteError> {
-    if fs::symlink_metadata(dir).is_ok() {
-        // Only an empty directory goes away.
-        fs::remove_dir(dir).map_err(|_| SiteError::Occupied(dir.to_owned()))?;
-    }
-    let name = dir.file_name().ok_or_else(|| SiteError::Occupied(dir.to_owned()))?;
-    let beside = dir.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(file_error(parent))?;
-    fs::DirBuilder::new().mode(0o700).create(&beside).map_err(file_error(&beside))?;
-    let filled = fill(&beside).and_then(|()| {
-        fs::rename(&beside, dir).map_err(file_error(dir))?;
-        fs::File::open(parent).and_then(|p| p.sync_all()).map_err(file_error(parent))
-    });
-    if filled.is_err() {
-        let _ = fs::remove_dir_all(&beside);
-    }
-    filled
 }
 
 fn key_file(comment: &str, secret: &str) -> Vec<u8> {
@@ -354,13 +329,36 @@ impl Office {
         let importer = Importer { gates: &gates, offset, numbers_are_cards };
         let (subjects, done) = importer.import(bytes, self.subjects()?, random_subject)?;
         if !dry_run {
-            let path = self.dir.join(SUBJECTS_FILE);
-            let lines = subjects
-                .to_lines()
-                .map_err(|e| SiteError::Spoilt { path: path.clone(), why: e.to_string() })?;
-            files::replace(&path, lines.as_bytes(), 0o600).map_err(file_error(&path))?;
+            self.save_subjects(&subjects)?;
         }
         Ok(done)
+    }
+
+    /// Takes a lost or returned card away. The fields are as in a card file.
+    pub fn remove_card(
+        &self,
+        format: &str,
+        facility: Option<&str>,
+        number: Option<&str>,
+        whole_number: Option<&str>,
+    ) -> Result<(), SiteError> {
+        let formats = crate::wire::format::builtins();
+        let card = import::card(format, facility, number, whole_number, &formats)
+            .map_err(SiteError::NoCard)?;
+        let mut subjects = self.subjects()?;
+        subjects.take(&card).map_err(|why| match why {
+            NotTaken::Unknown => SiteError::CardUnknown,
+            NotTaken::FaceOnly => SiteError::LastCard,
+        })?;
+        self.save_subjects(&subjects)
+    }
+
+    fn save_subjects(&self, subjects: &Subjects) -> Result<(), SiteError> {
+        let path = self.dir.join(SUBJECTS_FILE);
+        let lines = subjects
+            .to_lines()
+            .map_err(|e| SiteError::Spoilt { path: path.clone(), why: e.to_string() })?;
+        files::replace(&path, lines.as_bytes(), 0o600).map_err(file_error(&path))
     }
 
     /// A new version of the allowlist for these gates (all, if none is named). The version is on disk before

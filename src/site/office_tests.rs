@@ -1,3 +1,5 @@
+//! An office's state over its whole life, in a directory of its own.
+
 use super::*;
 use crate::allowlist::Allowlist;
 use crate::domain::{CardNumber, Directory, RefusedUpdate};

@@ -61,6 +61,14 @@ struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CardTaken;
 
+/// Why a card was not taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotTaken {
+    Unknown,
+    /// A face would be the only way in that is left.
+    FaceOnly,
+}
+
 impl Subjects {
     pub fn iter(&self) -> impl Iterator<Item = (&SubjectId, &Resident)> {
         self.residents.iter()
@@ -106,6 +114,21 @@ impl Subjects {
                 Ok(true)
             }
         }
+    }
+
+    /// Takes a card away from whoever has it; a subject without a card and without a face is forgotten.
+    pub(super) fn take(&mut self, card: &CardNumber) -> Result<(), NotTaken> {
+        let subject = *self.by_card.get(card).ok_or(NotTaken::Unknown)?;
+        let resident = self.entry(subject);
+        if resident.face && resident.cards.len() <= 1 {
+            return Err(NotTaken::FaceOnly);
+        }
+        resident.cards.retain(|other| other != card);
+        if resident.cards.is_empty() {
+            self.residents.remove(&subject);
+        }
+        self.by_card.remove(card);
+        Ok(())
     }
 
     pub(super) fn to_lines(&self) -> Result<Zeroizing<String>, serde_json::Error> {
@@ -162,6 +185,15 @@ mod tests {
         let read = Subjects::from_lines(&all.to_lines()?).map_err(|n| format!("line {n}"))?;
         assert_eq!(read.residents, all.residents);
         assert_eq!(read.holder(&card), Some(two));
+        let mut fewer = read.clone();
+        fewer.give(two, "h10301:5".parse()?).map_err(|_| "taken")?;
+        fewer.entry(two).face = true;
+        assert_eq!(fewer.take(&card), Ok(()));
+        assert_eq!(fewer.take(&card), Err(NotTaken::Unknown));
+        assert_eq!(fewer.take(&"h10301:5".parse()?), Err(NotTaken::FaceOnly));
+        fewer.entry(two).face = false;
+        assert_eq!(fewer.take(&"h10301:5".parse()?), Ok(()));
+        assert_eq!((fewer.len(), fewer.cards()), (0, 0));
         let twice = [all.to_lines()?.as_str(), all.to_lines()?.as_str()].concat();
         assert_eq!(Subjects::from_lines(&twice).err(), Some(2));
         assert_eq!(Subjects::from_lines("{}").err(), Some(1));

@@ -1,4 +1,4 @@
-//! `site card`: import cards from a CSV file.
+//! The residents' cards: import and removal. Never prints a card number.
 
 use super::{Failure, unreadable};
 use crate::site::{Office, SiteError};
@@ -7,6 +7,39 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     Import(Import),
+    Remove(Remove),
+}
+
+/// Take a lost or returned card away from its subject.
+///
+///   eithergate site card remove --format h10301 --facility 123 --number 4567
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Remove {
+    /// The card's format, as in a card file
+    #[arg(long)]
+    format: String,
+    /// Facility code as printed
+    #[arg(long)]
+    facility: Option<String>,
+    /// Card number as printed
+    #[arg(long)]
+    number: Option<String>,
+    /// Instead of both: all data bits as one decimal number
+    #[arg(long)]
+    whole_number: Option<String>,
+}
+
+fn remove(dir: &Path, args: &Remove) -> Result<(), Failure> {
+    let (office, _lock) = Office::open_to_change(dir)?;
+    office.remove_card(
+        &args.format,
+        args.facility.as_deref(),
+        args.number.as_deref(),
+        args.whole_number.as_deref(),
+    )?;
+    println!("The card is removed. The gates learn of it with the next `eithergate site publish`.");
+    Ok(())
 }
 
 /// Take over cards from a CSV file: all of it or nothing.
@@ -47,7 +80,10 @@ pub(super) struct Import {
 }
 
 pub(super) fn run(dir: &Path, command: &Command) -> Result<(), Failure> {
-    let Command::Import(args) = command;
+    let args = match command {
+        Command::Import(args) => args,
+        Command::Remove(args) => return remove(dir, args),
+    };
     let (office, _lock) = Office::open_to_change(dir)?;
     let bytes = std::fs::read(&args.file).map_err(unreadable(&args.file))?;
     let done =

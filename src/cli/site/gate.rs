@@ -1,4 +1,4 @@
-//! `site gate`: add the gates of the compound.
+//! The site's gates.
 
 use super::Failure;
 use crate::domain::GateId;

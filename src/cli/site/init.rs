@@ -1,4 +1,4 @@
-//! `site init`: make the site's keys.
+//! Making a site, and renewing the office's certificate.
 
 use super::{Failure, now};
 use crate::domain::SiteId;

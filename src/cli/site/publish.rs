@@ -1,4 +1,4 @@
-//! `site publish`: sign and seal the allowlist for each gate and hand it to the broker.
+//! Signing allowlists and sending them, to a broker or a file.
 
 use super::broker::{Login, resolve};
 use super::{Failure, now};

@@ -1,4 +1,4 @@
-//! `site status`: what the site is made of, and what needs attention.
+//! What the site is made of. Counts, never subjects or cards.
 
 use super::{Failure, now};
 use crate::domain::WallTime;

@@ -1,4 +1,4 @@
-//! `site watch`: what the gates say, as it arrives.
+//! What gates say, as a live table. Believes signed messages only.
 
 use super::Failure;
 use super::broker::{Login, resolve};
