@@ -230,3 +230,6 @@ impl Drop for Face {
         self.mesh.zeroize();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 /// More faces than pass any gate at once; it bounds the memory a crowd can take.
 const MAX_TRACKS: usize = 32;
-/// A concluded face unseen for longer than this is looked at again when it is back, lest the next
-/// person in the same place be taken for it.
+/// How often a concluded face is looked at again, lest the next in a queue, who stepped into its place,
+/// be taken for it.
 const GLANCE: Duration = Duration::from_millis(400);
 
 /// How evidence becomes a conclusion.
@@ -63,6 +63,8 @@ pub struct Tracker {
 struct Track {
     bounds: Bounds,
     seen_at: Instant,
+    /// When a template last fitted.
+    checked_at: Instant,
     /// Sum of the templates of its good frames.
     sum: Zeroizing<Vec<f32>>,
     frames: u32,
@@ -75,11 +77,11 @@ impl Tracker {
         Self { options, tracks: Vec::new() }
     }
 
-    /// Whether a face seen here now may need a template: not if it belongs to a concluded track.
-    /// Computing one anyway does no harm.
+    /// Whether a face seen here now may need a template: not if it belongs to a concluded track
+    /// that was looked at a moment ago. Computing one anyway does no harm.
     pub fn wants_template(&self, now: Instant, bounds: &Bounds) -> bool {
         let mut here = self.live(now).filter(|t| t.closeness(bounds).is_some()).peekable();
-        here.peek().is_none() || here.any(|t| !t.concluded || now.since(t.seen_at) > GLANCE)
+        here.peek().is_none() || here.any(|t| !t.concluded || now.since(t.checked_at) > GLANCE)
     }
 
     /// One frame's faces, captured at `now`. Call it for frames without a face too: absence is what
@@ -104,7 +106,9 @@ impl Tracker {
             let Some(track) = self.tracks.get_mut(index) else { continue };
             track.bounds = sighting.bounds;
             track.seen_at = now;
-            if let Some(template) = sighting.template.filter(|_| !track.concluded) {
+            let Some(template) = sighting.template else { continue };
+            track.checked_at = now;
+            if !track.concluded {
                 track.gather(&template, sighting.quality);
                 observations.extend(track.conclude(&self.options, now, gallery));
             }
@@ -160,6 +164,7 @@ impl Tracker {
             self.tracks.push(Track {
                 bounds: sighting.bounds,
                 seen_at: now,
+                checked_at: now,
                 sum: Zeroizing::default(),
                 frames: 0,
                 quality: 0.0,

@@ -116,12 +116,21 @@ fn evidence_never_crosses_to_another_face_in_the_same_place() {
 }
 
 #[test]
-fn the_next_in_the_queue_is_recognised_without_a_gap_of_the_rearm_time() {
+fn the_next_in_the_queue_is_recognised_before_the_rearm_time() {
     let mut gate = Gate::new();
     gate.play(5, || vec![at(200.0, ANN)]);
     gate.play(5, Vec::new);
     gate.play(20, || vec![at(200.0, BOB)]);
     assert_eq!(gate.seen, [(300, Some(1)), (1_300, Some(2))]);
+}
+
+/// Bob is right behind Ann, and there is not a frame without a face.
+#[test]
+fn the_next_in_the_queue_is_recognised_without_any_gap() {
+    let mut gate = Gate::new();
+    gate.play(5, || vec![at(200.0, ANN)]);
+    gate.play(20, || vec![at(210.0, BOB)]);
+    assert_eq!(gate.seen, [(300, Some(1)), (1_000, Some(2))]);
 }
 
 #[test]
