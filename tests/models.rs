@@ -150,6 +150,29 @@ fn a_camera_frame_gives_the_same_template() -> Outcome {
     Ok(())
 }
 
+/// A face of a sixteenth of the picture's width: the detector sees it on a tile only.
+#[test]
+fn a_small_face_in_a_large_still_is_found_closely() -> Outcome {
+    let chip = image::open(root().join("tests/fixtures/dlib/obama-1.png"))?.into_rgb8();
+    let mut street = image::RgbImage::from_pixel(2400, 1800, image::Rgb([120, 130, 140]));
+    image::imageops::overlay(&mut street, &chip, 1500, 900);
+    let street = Picture::from_rgb(2400, 1800, street.into_raw())?;
+    let mut chain = chain("models/embedding.toml", 1)?;
+    assert!(chain.faces(&street)?.is_empty());
+    let faces = chain.faces_closely(&street)?;
+    let [face] = &faces[..] else { return Err(format!("{} faces", faces.len()).into()) };
+    let (x, y) = face.bounds.centre();
+    assert!((x - 1575.0).abs() < 20.0 && (y - 975.0).abs() < 30.0, "{face:?}");
+
+    let large = Picture::from_rgb(chip.width(), chip.height(), chip.into_raw())?;
+    let faces = chain.faces(&large)?;
+    let alone = chain.template(&large, faces.first().ok_or("no face")?)?;
+    let there = chain.template(&street, face)?;
+    let distance = chain.space().distance(&alone, &there)?;
+    assert!(distance < 0.2, "{distance}");
+    Ok(())
+}
+
 /// A copy of the detector and its manifest to spoil.
 fn copy() -> Result<(tempfile::TempDir, PathBuf), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;

@@ -9,23 +9,25 @@ use std::process::Command;
 /// The program that has the commands, beside this one.
 const PROGRAM: &str = "eithergate-face";
 
-/// Looks at pictures with the very chain that the gate runs on its camera:
-///
-///   detect PICTURE             find the faces; --out writes an annotated copy
-///   embed PICTURE...           turn the largest face of each into a template
-///   compare A B                tell whether two pictures show the same person
-///   evaluate PAIRS.csv         measure recognition over pairs of pictures
-///
-/// `eithergate face COMMAND --help` tells more of each.
-///
-/// Examples:
-///   eithergate face detect street.jpg --out seen.png
-///   eithergate face compare --json at-the-gate.jpg enrolled.jpg
-///   eithergate face evaluate pairs.csv --root pictures/
+const TEACHING: &str = "\
+The same chain looks at pictures here that the gate runs on its camera:
+
+  detect PICTURE          find the faces; --out writes an annotated copy
+  embed PICTURE...        turn the largest face of each into a template
+  compare A B             tell whether two pictures show the same person
+  evaluate PAIRS.csv      measure recognition over pairs of pictures
+
+`eithergate face COMMAND --help` tells more of each.
+
+Examples:
+  eithergate face detect street.jpg --out seen.png
+  eithergate face compare --json at-the-gate.jpg enrolled.jpg
+  eithergate face evaluate pairs.csv --root pictures/";
+
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment, arg_required_else_help = true)]
+#[command(after_help = TEACHING, arg_required_else_help = true)]
 pub(super) struct Args {
-    /// A command of the list above, and what it takes
+    /// A command of the list below, and what it takes
     #[arg(
         value_name = "COMMAND",
         required = true,

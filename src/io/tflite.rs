@@ -7,6 +7,7 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use tflitec::interpreter::{Interpreter, Options};
 use tflitec::tensor::{DataType, Tensor};
 
@@ -190,14 +191,34 @@ unsafe extern "C" {
 /// tflitec takes no notice of a delegate that couldn't be made, and the model would run, many times
 /// slower. So make one first, only to see whether it can be.
 fn xnnpack_works() -> bool {
-    // SAFETY: the library takes null for its default options, gives null or a delegate that is ours, and
-    // takes that back; both are its documented C interface, as deploy/tflite/xnnpack_delegate.h has it.
-    unsafe {
-        let delegate = TfLiteXNNPackDelegateCreate(std::ptr::null());
-        if delegate.is_null() {
-            return false;
-        }
-        TfLiteXNNPackDelegateDelete(delegate);
+    static WORKS: OnceLock<bool> = OnceLock::new();
+    *WORKS.get_or_init(|| {
+        quietly(|| {
+            // SAFETY: the library takes null for its default options, gives null or a delegate that is
+            // ours, and takes that back; both are its documented C interface, as
+            // deploy/tflite/xnnpack_delegate.h has it.
+            unsafe {
+                let delegate = TfLiteXNNPackDelegateCreate(std::ptr::null());
+                if delegate.is_null() {
+                    return false;
+                }
+                TfLiteXNNPackDelegateDelete(delegate);
+            }
+            true
+        })
+    })
+}
+
+/// Runs something with standard error turned away. The library announces the process's first delegate
+/// there, has no way to be told not to, and people would take it for something gone wrong.
+fn quietly<T>(run: impl FnOnce() -> T) -> T {
+    let null = File::options().write(true).open("/dev/null");
+    let saved = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), 3);
+    let (Ok(null), Ok(saved)) = (null, saved) else { return run() };
+    let turned = rustix::stdio::dup2_stderr(&null).is_ok();
+    let result = run();
+    if turned {
+        let _ = rustix::stdio::dup2_stderr(&saved);
     }
-    true
+    result
 }

@@ -139,7 +139,8 @@ pub(super) fn suppress(mut found: Vec<Detection>) -> Vec<Detection> {
 
 fn mean(best: Detection, same: &[Detection]) -> Detection {
     let total: f32 = same.iter().map(|d| d.score).sum();
-    if !(total > 0.0) {
+    // No score, or nothing in it: then there is nothing to weigh by.
+    if total <= 0.0 || same.is_empty() {
         return best;
     }
     let of =

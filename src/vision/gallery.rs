@@ -103,8 +103,8 @@ impl Gallery {
         }
         Ok(best.map(|(subject, d)| Nearest {
             subject,
-            distance: self.space.from_squared(d),
-            second: second.map(|(subject, d)| (subject, self.space.from_squared(d))),
+            distance: self.space.unsquare(d),
+            second: second.map(|(subject, d)| (subject, self.space.unsquare(d))),
         }))
     }
 }

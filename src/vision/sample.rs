@@ -30,20 +30,20 @@ pub(super) fn sample(
     let (a, b) = (to_picture.a * shrink, to_picture.b * shrink);
     let start = (cx * shrink - 0.5, cy * shrink - 0.5);
 
-    // Where the picture's red, green and blue go.
-    let place = match input.channels {
-        Channels::Rgb => [0, 1, 2],
-        Channels::Bgr => [2, 1, 0],
-    };
-    let gain = place.map(|c| 1.0 / input.scale[c]);
-    let shift = place.map(|c| -input.mean[c] / input.scale[c]);
-    for (row, out) in out.chunks_exact_mut(3 * input.width).enumerate() {
+    let swap = input.channels == Channels::Bgr;
+    let gain = input.scale.map(|s| 1.0 / s);
+    let shift = [0, 1, 2].map(|c| -input.mean[c] * gain[c]);
+    // Counted in i32, which becomes f32 in one instruction.
+    for (row, out) in (0i32..).zip(out.chunks_exact_mut(3 * input.width)) {
         let (x0, y0) = (start.0 - b * row as f32, start.1 + a * row as f32);
-        for (column, out) in out.chunks_exact_mut(3).enumerate() {
+        for (column, out) in (0i32..).zip(out.chunks_exact_mut(3)) {
             let (x, y) = (x0 + a * column as f32, y0 + b * column as f32);
-            let pixel = inside(level, x, y).unwrap_or_else(|| near_edge(level, x, y, border));
+            let mut pixel = inside(level, x, y).unwrap_or_else(|| near_edge(level, x, y, border));
+            if swap {
+                pixel.swap(0, 2);
+            }
             for c in 0..3 {
-                out[place[c]] = pixel[c] * gain[c] + shift[c];
+                out[c] = pixel[c] * gain[c] + shift[c];
             }
         }
     }
@@ -54,17 +54,17 @@ pub(super) fn sample(
 /// `floor`, which the oldest x86-64 has only as a call.
 #[inline(always)]
 fn inside(level: &Level, x: f32, y: f32) -> Option<[f32; 4]> {
-    if !(x >= 0.0 && y >= 0.0) {
+    // Pictures are at most 12,000 a side, so nothing here comes near i32's end.
+    let (width, height) = (level.width as i32, level.height as i32);
+    if !(x >= 0.0 && y >= 0.0 && x < (width - 2) as f32 && y < (height - 1) as f32) {
         return None;
     }
     let (xi, yi) = (x as i32, y as i32);
-    if xi as usize + 2 >= level.width || yi as usize + 1 >= level.height {
-        return None;
-    }
     let (fx, fy) = (x - xi as f32, y - yi as f32);
-    let at = 3 * (yi as usize * level.width + xi as usize);
-    let top: &[u8; 8] = level.rgb.get(at..)?.first_chunk()?;
-    let bottom: &[u8; 8] = level.rgb.get(at + 3 * level.width..)?.first_chunk()?;
+    let at = (3 * yi.wrapping_mul(width).wrapping_add(xi)) as usize;
+    let top: &[u8; 8] = level.rgb.get(at..at + 8)?.first_chunk()?;
+    let at = at + 3 * level.width;
+    let bottom: &[u8; 8] = level.rgb.get(at..at + 8)?.first_chunk()?;
     let rows: [f32; 8] = std::array::from_fn(|i| mix(f32::from(top[i]), f32::from(bottom[i]), fy));
     Some(std::array::from_fn(|c| mix(rows[c], rows[c + 3], fx)))
 }

@@ -110,7 +110,7 @@ impl Space {
     pub fn distance(&self, a: &Template, b: &Template) -> Result<f32, WrongModel> {
         self.admit(a)?;
         self.admit(b)?;
-        Ok(self.from_squared(squared(&a.values, &b.values)))
+        Ok(self.unsquare(squared(&a.values, &b.values)))
     }
 
     pub(super) fn admit(&self, template: &Template) -> Result<(), WrongModel> {
@@ -119,7 +119,7 @@ impl Space {
     }
 
     /// From a squared Euclidean distance between two templates of this space to the metric's own.
-    pub(super) fn from_squared(&self, squared: f32) -> f32 {
+    pub(super) fn unsquare(&self, squared: f32) -> f32 {
         match self.metric.kind {
             MetricKind::Euclidean => squared.sqrt(),
             MetricKind::Cosine => squared / 2.0,

@@ -11,7 +11,8 @@ pub use models::{Chosen, chain, models_dir};
 pub use read::{ReadError, read_picture};
 
 use crate::failure::Failure;
-use crate::vision::{Chain, ChainError, Face, Picture, Template};
+use crate::vision::{Bounds, Chain, ChainError, Face, Picture, Template};
+use serde::Serialize;
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ pub enum Command {
     ///
     /// Example:
     ///   eithergate face compare --json at-the-gate.jpg enrolled.jpg
-    ///   {"distance":0.33,"same":true,"threshold":0.5}
+    ///   {"distance":0.33,"same":true,"threshold":0.47}
     #[command(verbatim_doc_comment)]
     Compare(Compare),
     /// Measure recognition over pairs of pictures
@@ -166,13 +167,12 @@ fn detect(args: &Detect) -> Result<(), Failure> {
         })?;
     }
     if args.json {
-        let faces: Vec<_> = faces.iter().map(face_json).collect();
-        return say(&json!({
-            "picture": args.picture.display().to_string(),
-            "width": picture.width(),
-            "height": picture.height(),
-            "faces": faces,
-        }));
+        return say(&Detected {
+            picture: args.picture.display().to_string(),
+            width: picture.width(),
+            height: picture.height(),
+            faces: faces.iter().map(FaceAnswer::from).collect(),
+        });
     }
     let mut table = format!("{} face(s) in {}\n", faces.len(), args.picture.display());
     if !faces.is_empty() {
@@ -188,12 +188,48 @@ fn detect(args: &Detect) -> Result<(), Failure> {
     print(&table)
 }
 
-fn face_json(face: &Face) -> serde_json::Value {
-    let b = &face.bounds;
-    json!({
-        "x": b.x, "y": b.y, "width": b.width, "height": b.height,
-        "score": face.score, "presence": face.presence, "quality": face.quality,
-    })
+#[derive(Serialize)]
+struct Detected {
+    picture: String,
+    width: u32,
+    height: u32,
+    faces: Vec<FaceAnswer>,
+}
+
+/// The box in pixels; the rest from 0 to 1.
+#[derive(Serialize)]
+struct FaceAnswer {
+    x: f32,
+    y: f32,
+    width: f32,
+    height: f32,
+    score: f32,
+    presence: f32,
+    quality: f32,
+}
+
+impl From<&Face> for FaceAnswer {
+    fn from(face: &Face) -> Self {
+        let Bounds { x, y, width, height } = face.bounds;
+        let Face { score, presence, quality, .. } = *face;
+        Self { x, y, width, height, score, presence, quality }
+    }
+}
+
+#[derive(Serialize)]
+struct Embedded<'a> {
+    picture: String,
+    face: FaceAnswer,
+    /// sha256 of the embedding model.
+    model: String,
+    template: &'a [f32],
+}
+
+#[derive(Serialize)]
+struct Compared {
+    distance: f32,
+    same: bool,
+    threshold: f32,
 }
 
 fn embed(args: &Embed) -> Result<(), Failure> {
@@ -204,10 +240,8 @@ fn embed(args: &Embed) -> Result<(), Failure> {
         match embed_picture(&mut chain, path) {
             Ok((template, face)) if args.json => {
                 let model: String = template.model().iter().map(|b| format!("{b:02x}")).collect();
-                let face = face_json(&face);
-                say(&json!({
-                    "picture": name, "face": face, "model": model, "template": template.values(),
-                }))?;
+                let face = FaceAnswer::from(&face);
+                say(&Embedded { picture: name, face, model, template: template.values() })?;
             }
             Ok((template, face)) => print(&format!(
                 "{name}: a face of {:.0} x {:.0} pixels, quality {:.2}, {} numbers\n",
@@ -247,22 +281,18 @@ fn compare(args: &Compare) -> Result<(), Failure> {
     let threshold = space.metric.threshold;
     let same = distance < threshold;
     if args.json {
-        return say(&json!({
-            "distance": shorten(distance), "same": same, "threshold": shorten(threshold),
-        }));
+        return say(&Compared { distance, same, threshold });
     }
     let verdict = if same { "the same person" } else { "different people" };
     let side = if same { "below" } else { "not below" };
     print(&format!("{verdict}: distance {distance:.3}, {side} the model's threshold {threshold}\n"))
 }
 
-/// An f32 as the f64 that prints with the same few digits (0.5, not 0.30000001192...).
-fn shorten(v: f32) -> f64 {
-    (f64::from(v) * 1e6).round() / 1e6
-}
-
-fn say(object: &serde_json::Value) -> Result<(), Failure> {
-    print(&format!("{object}\n"))
+/// One JSON object, on a line of its own.
+fn say(object: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(object)
+        .map_err(|e| Failure::Data(format!("the answer can't be put as JSON: {e}")))?;
+    print(&(text + "\n"))
 }
 
 /// Prints; a closed pipe is an error with an exit code, not a panic.

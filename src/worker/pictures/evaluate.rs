@@ -3,8 +3,7 @@
 use super::{Chosen, PictureError, chain, embed_picture, print, say};
 use crate::failure::Failure;
 use crate::vision::{Chain, Template};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -60,14 +59,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let figures = rates.figures();
     if args.json {
-        return say(&json!({
-            "pairs": pairs.len(),
-            "undetected": undetected,
-            "eer": figures.as_ref().map(|f| f.eer),
-            "fnmr_at_fmr_1e-2": figures.as_ref().map(|f| f.fnmr_at_fmr_1e_2),
-            "fnmr_at_fmr_1e-3": figures.as_ref().map(|f| f.fnmr_at_fmr_1e_3),
-            "threshold_at_fmr_1e-3": figures.as_ref().map(|f| super::shorten(f.threshold_at_fmr_1e_3)),
-        }));
+        let f = figures.as_ref();
+        return say(&Answer {
+            pairs: pairs.len(),
+            undetected,
+            eer: f.map(|f| f.eer),
+            fnmr_at_fmr_1e_2: f.map(|f| f.fnmr_at_fmr_1e_2),
+            fnmr_at_fmr_1e_3: f.map(|f| f.fnmr_at_fmr_1e_3),
+            threshold_at_fmr_1e_3: f.map(|f| f.threshold_at_fmr_1e_3),
+        });
     }
     let (same, different) = (rates.same.len(), rates.different.len());
     let mut table = format!(
@@ -178,6 +178,20 @@ struct Figures {
     fnmr_at_fmr_1e_2: f64,
     fnmr_at_fmr_1e_3: f64,
     threshold_at_fmr_1e_3: f32,
+}
+
+/// As tools rely on it; the rates are null where there were no pairs of one kind.
+#[derive(Serialize)]
+struct Answer {
+    pairs: usize,
+    undetected: usize,
+    eer: Option<f64>,
+    #[serde(rename = "fnmr_at_fmr_1e-2")]
+    fnmr_at_fmr_1e_2: Option<f64>,
+    #[serde(rename = "fnmr_at_fmr_1e-3")]
+    fnmr_at_fmr_1e_3: Option<f64>,
+    #[serde(rename = "threshold_at_fmr_1e-3")]
+    threshold_at_fmr_1e_3: Option<f32>,
 }
 
 /// The share of sorted distances below `t`.
