@@ -6,6 +6,7 @@ pub mod mqtt;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;
+pub mod template_key;
 #[cfg(feature = "face")]
 pub mod tflite;
 

@@ -3,8 +3,10 @@
 
 pub mod format;
 pub mod serial;
+pub mod template;
 pub mod vcd;
 pub mod wiegand;
+pub mod worker;
 
 /// What became of the bytes given so far. Each calls for another reaction, so none of them is a plain error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

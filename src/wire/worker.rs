@@ -1,0 +1,474 @@
+//! What daemon and face worker say to each other over their socket pair. Nothing here can carry a
+//! picture or leave the machine.
+//!
+//! A message is a `u32` length, little-endian, and that many bytes of postcard, at most
+//! [`MAX_MESSAGE`]. The daemon opens with [`ToWorker::Hello`], whose first field is the protocol
+//! version. [`ToWorker::Frames`] travels with one file descriptor (`SCM_RIGHTS`), the read end of the
+//! capture program's pipe: raw I420 frames of the size told in `Hello`, one after the other.
+
+use super::Parsed;
+use super::template::{MAX_SEALED, ModelHash, Sealed, TemplateKey};
+use crate::domain::{Duration, Instant, Liveness, Observation, SubjectId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::marker::PhantomData;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The version of this protocol. The two sides come from one build, so they either agree or stop.
+pub const VERSION: u16 = 1;
+/// The longest message, length prefix excluded.
+pub const MAX_MESSAGE: usize = MAX_SEALED + 64;
+/// The longest reason in [`FromWorker::Unfit`], in bytes; longer ones are cut.
+pub const MAX_REASON: usize = 1000;
+const PREFIX: usize = 4;
+
+/// From the daemon to the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// First of all, once.
+    Hello(Hello),
+    /// The descriptor that came along replaces the source of frames.
+    Frames,
+    /// Adds one template to the gallery.
+    Enrol(#[serde(with = "sealed")] Sealed),
+    /// Takes all of a subject's templates out of the gallery.
+    Forget(#[serde(with = "subject")] SubjectId),
+    /// Ends the worker.
+    Quit,
+}
+
+/// What the worker needs to know before it looks at anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    pub version: u16,
+    /// Frame size in pixels; both even and at most [`MAX_SIDE`].
+    pub width: u32,
+    pub height: u32,
+    pub tracking: Tracking,
+    #[serde(with = "key")]
+    pub template_key: TemplateKey,
+}
+
+/// How evidence over frames becomes a conclusion.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tracking {
+    /// A fused template nearer than this to an enrolled subject matches, in the metric's own unit;
+    /// `None` takes the threshold of the model's manifest.
+    pub threshold: Option<f32>,
+    /// No match before this many good frames.
+    pub min_frames: u32,
+    /// Without a match by this many good frames: nobody.
+    pub max_frames: u32,
+    /// 0 to 1: frames of a lower quality are no evidence.
+    pub min_quality: f32,
+    /// A face unseen for this long has left; the next one there is a new presentation.
+    pub rearm: Duration,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Self {
+            threshold: None,
+            min_frames: 3,
+            max_frames: 5,
+            min_quality: 0.3,
+            rearm: Duration::from_millis(1_500),
+        }
+    }
+}
+
+/// The largest width or height of a frame: two bytes a pixel of this squared is what a worker may need
+/// at once.
+pub const MAX_SIDE: u32 = 4096;
+
+impl Hello {
+    /// Bytes of one I420 frame; `None` if the size is not one a worker takes.
+    pub fn frame_len(&self) -> Option<usize> {
+        frame_len(self.width, self.height)
+    }
+}
+
+/// Bytes of one I420 frame: a full plane of luma and two quarter planes of chroma. `None` if a side is
+/// odd, zero or larger than [`MAX_SIDE`].
+pub fn frame_len(width: u32, height: u32) -> Option<usize> {
+    let side = |n: u32| (2..=MAX_SIDE).contains(&n) && n % 2 == 0;
+    (side(width) && side(height)).then(|| (width as usize) * (height as usize) / 2 * 3)
+}
+
+/// How far the worker could shut itself in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxStatus {
+    /// The landlock ABI in force; 0 where the kernel has none. From 1 on no file can be opened, from 4
+    /// on no TCP connection made either.
+    pub landlock_abi: u8,
+    /// The system call filter is in force on all threads.
+    pub seccomp: bool,
+}
+
+impl SandboxStatus {
+    /// Whether both walls stand. Landlock 1 is enough: what it doesn't cover, the filter does.
+    pub fn is_complete(&self) -> bool {
+        self.landlock_abi >= 1 && self.seccomp
+    }
+}
+
+/// From the worker to the daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// Models loaded, shut in, about to look.
+    Ready { model: ModelHash, embedding: String, sandbox: SandboxStatus },
+    /// Can't work, and why; the worker then exits with 69.
+    Unfit { why: String },
+    /// Somebody was seen.
+    Observed(#[serde(with = "observation")] Observation),
+    /// A turn of the processing loop ended.
+    Alive { seen: u64, processed: u64, last_frame_at: Option<Instant> },
+    /// The answer to `Enrol`.
+    Enrolled {
+        #[serde(with = "subject")]
+        subject: SubjectId,
+        outcome: Result<(), Refusal>,
+    },
+    /// The answer to `Forget`.
+    Forgotten {
+        #[serde(with = "subject")]
+        subject: SubjectId,
+    },
+}
+
+/// Why a template was not taken into the gallery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    #[error("not a sealed template, or of another version")]
+    Malformed,
+    #[error("made with another embedding model")]
+    Model,
+    #[error("altered, for another subject, or sealed with another key")]
+    Sealed,
+    #[error("the gallery is full")]
+    Full,
+}
+
+/// The worker says that it lives at least this often.
+pub const ALIVE_EVERY: Duration = Duration::from_millis(500);
+
+/// Why the stream is of no use from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Corrupt {
+    #[error("a message claims {0} bytes, more than {MAX_MESSAGE}")]
+    TooLong(usize),
+    #[error("a message that does not decode")]
+    Malformed,
+}
+
+/// One message with its length in front, wiped on drop: it may hold the key.
+///
+/// Returns `None` for a message longer than [`MAX_MESSAGE`].
+pub fn encode<T: Serialize>(message: &T) -> Option<Zeroizing<Vec<u8>>> {
+    // Sized once, so that no half-written copy of a key is left behind by a growing vector.
+    let mut bytes = Zeroizing::new(vec![0; PREFIX + MAX_MESSAGE]);
+    let len = {
+        let body = bytes.get_mut(PREFIX..)?;
+        postcard::to_slice(message, body).ok()?.len()
+    };
+    bytes.get_mut(..PREFIX)?.copy_from_slice(&u32::try_from(len).ok()?.to_le_bytes());
+    bytes.truncate(PREFIX + len);
+    Some(bytes)
+}
+
+/// Takes a stream of bytes apart into messages. Holds at most one message and what came with it.
+pub struct Decoder<T> {
+    buffer: Zeroizing<Vec<u8>>,
+    broken: Option<Corrupt>,
+    items: PhantomData<T>,
+}
+
+impl<T: DeserializeOwned> Default for Decoder<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: DeserializeOwned> Decoder<T> {
+    pub fn new() -> Self {
+        Self {
+            buffer: Zeroizing::new(Vec::with_capacity(2 * (PREFIX + MAX_MESSAGE))),
+            broken: None,
+            items: PhantomData,
+        }
+    }
+
+    /// How many bytes [`feed`](Self::feed) takes now. Never 0 after [`next`](Self::next) said
+    /// [`Parsed::NeedMore`].
+    pub fn room(&self) -> usize {
+        self.buffer.capacity().saturating_sub(self.buffer.len())
+    }
+
+    /// Takes bytes in; those beyond [`room`](Self::room) break the stream.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if bytes.len() > self.room() {
+            self.broken = Some(Corrupt::TooLong(bytes.len()));
+            return;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next message, if it is all there.
+    #[allow(clippy::should_implement_trait, reason = "an outcome, not an iteration")]
+    pub fn next(&mut self) -> Parsed<T, Corrupt> {
+        if let Some(why) = self.broken {
+            return Parsed::Corrupt(why);
+        }
+        let Some((prefix, rest)) = self.buffer.split_first_chunk::<PREFIX>() else {
+            return Parsed::NeedMore;
+        };
+        let len = u32::from_le_bytes(*prefix) as usize;
+        if len > MAX_MESSAGE {
+            return self.corrupt(Corrupt::TooLong(len));
+        }
+        let Some(body) = rest.get(..len) else { return Parsed::NeedMore };
+        let parsed = postcard::take_from_bytes(body);
+        match parsed {
+            Ok((item, [])) => {
+                let used = PREFIX + len;
+                let left = self.buffer.len() - used;
+                self.buffer.copy_within(used.., 0);
+                if let Some(tail) = self.buffer.get_mut(left..) {
+                    tail.zeroize();
+                }
+                self.buffer.truncate(left);
+                Parsed::Item(item)
+            }
+            _ => self.corrupt(Corrupt::Malformed),
+        }
+    }
+
+    fn corrupt(&mut self, why: Corrupt) -> Parsed<T, Corrupt> {
+        self.broken = Some(why);
+        Parsed::Corrupt(why)
+    }
+}
+
+impl FromWorker {
+    /// [`FromWorker::Unfit`] with the reason cut to [`MAX_REASON`].
+    pub fn unfit(why: &str) -> Self {
+        let end = (0..=MAX_REASON.min(why.len())).rev().find(|&at| why.is_char_boundary(at));
+        Self::Unfit { why: why.get(..end.unwrap_or(0)).unwrap_or_default().to_owned() }
+    }
+}
+
+impl Serialize for ModelHash {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelHash {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Deserialize::deserialize(d).map(Self)
+    }
+}
+
+// Identities and keys have no `Serialize` of their own, so that they can't slip into a log or an event;
+// these modules spell out the one place they go.
+
+mod subject {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(id: &SubjectId, s: S) -> Result<S::Ok, S::Error> {
+        id.0.serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<SubjectId, D::Error> {
+        Deserialize::deserialize(d).map(SubjectId)
+    }
+}
+
+mod key {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(key: &TemplateKey, s: S) -> Result<S::Ok, S::Error> {
+        key.as_bytes().serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<TemplateKey, D::Error> {
+        let mut bytes: [u8; 32] = Deserialize::deserialize(d)?;
+        let key = TemplateKey::new(bytes);
+        bytes.zeroize();
+        Ok(key)
+    }
+}
+
+mod sealed {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(sealed: &Sealed, s: S) -> Result<S::Ok, S::Error> {
+        (sealed.subject.0, &sealed.bytes).serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Sealed, D::Error> {
+        let (subject, bytes) = Deserialize::deserialize(d)?;
+        Ok(Sealed { subject: SubjectId(subject), bytes })
+    }
+}
+
+mod observation {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Wire {
+        captured_at: Instant,
+        subject: Option<[u8; 16]>,
+        distance: f32,
+        quality: f32,
+        liveness: Liveness,
+    }
+
+    pub fn serialize<S: Serializer>(o: &Observation, s: S) -> Result<S::Ok, S::Error> {
+        Wire {
+            captured_at: o.captured_at,
+            subject: o.subject.map(|s| s.0),
+            distance: o.distance,
+            quality: o.quality,
+            liveness: o.liveness,
+        }
+        .serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Observation, D::Error> {
+        let Wire { captured_at, subject, distance, quality, liveness } = Wire::deserialize(d)?;
+        let subject = subject.map(SubjectId);
+        Ok(Observation { captured_at, subject, distance, quality, liveness })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hello() -> ToWorker {
+        ToWorker::Hello(Hello {
+            version: VERSION,
+            width: 640,
+            height: 480,
+            tracking: Tracking::default(),
+            template_key: TemplateKey::new([5; 32]),
+        })
+    }
+
+    fn observed() -> FromWorker {
+        FromWorker::Observed(Observation {
+            captured_at: Instant(1_000_000),
+            subject: Some(SubjectId([1; 16])),
+            distance: 0.25,
+            quality: 1.0,
+            liveness: Liveness::NotChecked,
+        })
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    #[test]
+    fn version_1_is_frozen() {
+        let key = "05".repeat(32);
+        assert_eq!(
+            hex(&encode(&hello()).unwrap()),
+            format!("3000000000018005e0030003059a99993ee0c65b{key}")
+        );
+        assert_eq!(
+            hex(&encode(&observed()).unwrap()),
+            format!("1e00000002c0843d01{}0000803e0000803f00", "01".repeat(16))
+        );
+        let alive = FromWorker::Alive { seen: 3, processed: 2, last_frame_at: None };
+        assert_eq!(hex(&encode(&alive).unwrap()), "0400000003030200");
+        assert_eq!(hex(&encode(&ToWorker::Frames).unwrap()), "0100000001");
+        assert_eq!(hex(&encode(&ToWorker::Quit).unwrap()), "0100000004");
+    }
+
+    #[test]
+    fn the_longest_template_fits() {
+        let sealed = Sealed { subject: SubjectId([255; 16]), bytes: vec![255; MAX_SEALED] };
+        let bytes = encode(&ToWorker::Enrol(sealed.clone())).unwrap();
+        let mut decoder = Decoder::new();
+        decoder.feed(&bytes);
+        assert!(decoder.next() == Parsed::Item(ToWorker::Enrol(sealed)));
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_refused_before_it_is_there() {
+        let mut decoder = Decoder::<FromWorker>::new();
+        decoder.feed(&u32::MAX.to_le_bytes());
+        let outcome = Parsed::Corrupt(Corrupt::TooLong(u32::MAX as usize));
+        assert_eq!(decoder.next(), outcome);
+        assert_eq!(decoder.next(), outcome, "and the stream stays broken");
+        let long = FromWorker::Unfit { why: "x".repeat(MAX_MESSAGE) };
+        assert_eq!(encode(&long), None);
+    }
+
+    #[test]
+    fn trailing_bytes_inside_a_message_are_corrupt() {
+        let mut decoder = Decoder::<ToWorker>::new();
+        decoder.feed(&[2, 0, 0, 0, 4, 0]);
+        assert!(decoder.next() == Parsed::Corrupt(Corrupt::Malformed));
+    }
+
+    #[test]
+    fn reasons_are_cut_between_characters() {
+        let FromWorker::Unfit { why } = FromWorker::unfit(&"ä".repeat(MAX_REASON)) else {
+            unreachable!()
+        };
+        assert_eq!(why.len(), MAX_REASON);
+    }
+
+    #[test]
+    fn frame_sizes_are_bounded() {
+        assert_eq!(frame_len(640, 480), Some(460_800));
+        for (w, h) in [(0, 2), (2, 3), (MAX_SIDE + 2, 2), (u32::MAX - 1, u32::MAX - 1)] {
+            assert_eq!(frame_len(w, h), None);
+        }
+    }
+
+    fn messages() -> impl Strategy<Value = ToWorker> {
+        let id = any::<[u8; 16]>().prop_map(SubjectId);
+        prop_oneof![
+            Just(hello()),
+            Just(ToWorker::Frames),
+            Just(ToWorker::Quit),
+            id.clone().prop_map(ToWorker::Forget),
+            (id, proptest::collection::vec(any::<u8>(), 0..600))
+                .prop_map(|(subject, bytes)| ToWorker::Enrol(Sealed { subject, bytes })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip_in_any_pieces(
+            sent in proptest::collection::vec(messages(), 1..8),
+            step in 1usize..700,
+        ) {
+            let stream: Vec<u8> = sent.iter().flat_map(|m| encode(m).unwrap().to_vec()).collect();
+            let mut decoder = Decoder::<ToWorker>::new();
+            let mut got = Vec::new();
+            for piece in stream.chunks(step) {
+                decoder.feed(piece);
+                while let Parsed::Item(item) = decoder.next() {
+                    got.push(item);
+                }
+            }
+            prop_assert!(got == sent);
+        }
+
+        #[test]
+        fn hostile_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..5000)) {
+            let mut decoder = Decoder::<FromWorker>::new();
+            for piece in bytes.chunks(97) {
+                decoder.feed(piece);
+                while let Parsed::Item(_) = decoder.next() {}
+            }
+            prop_assert!(decoder.room() > 0 || !matches!(decoder.next(), Parsed::NeedMore));
+        }
+    }
+}
