@@ -12,7 +12,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sim", &["*", "!cli"]),
     ("config", &["domain", "wire", "trust", "access", "allowlist", "journal", "privacy", "vision"]),
     ("site", &["domain", "trust", "allowlist", "wire"]),
-    ("worker", &["domain", "vision", "wire", "failure", "io::tflite", "io::monotonic"]),
+    (
+        "worker",
+        &["domain", "vision", "wire", "failure", "io::tflite", "io::clock", "io::template_key"],
+    ),
     ("io", &["domain", "wire"]),
     ("io::tflite", &["domain", "wire", "vision"]),
     ("vision", &["domain"]),
