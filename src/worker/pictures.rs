@@ -6,6 +6,7 @@ mod draw;
 mod evaluate;
 mod models;
 mod read;
+mod seal;
 
 pub use models::{Chosen, chain, models_dir};
 pub use read::{ReadError, read_picture};
@@ -33,10 +34,11 @@ pub enum Command {
     /// Turn the largest face of each picture into a template
     ///
     /// With --json the template's numbers are printed: they are as sensitive as the picture. Exits with 65
-    /// if a picture shows no face.
+    /// if a picture shows no face. With --seal they are sealed to one subject, as a gate stores them.
     ///
-    /// Example:
+    /// Examples:
     ///   eithergate face embed --json a.jpg b.jpg > templates.jsonl
+    ///   eithergate face embed --seal template.key --subject 0123456789abcdef0123456789abcdef a.jpg
     #[command(verbatim_doc_comment)]
     Embed(Embed),
     /// Tell whether two pictures show the same person
@@ -90,6 +92,8 @@ pub struct Embed {
     /// One JSON object a picture, with the template's numbers
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    seal: seal::Seal,
 }
 
 #[derive(clap::Args)]
@@ -233,25 +237,27 @@ struct Compared {
 }
 
 fn embed(args: &Embed) -> Result<(), Failure> {
+    let sealer = args.seal.sealer()?;
     let mut chain = chain(&args.chosen)?;
     let mut first_failure = None;
     for path in &args.pictures {
         let name = path.display().to_string();
-        match embed_picture(&mut chain, path) {
-            Ok((template, face)) if args.json => {
+        match (embed_picture(&mut chain, path), &sealer) {
+            (Ok((template, _)), Some(sealer)) => say(&sealer.json(&template)?)?,
+            (Ok((template, face)), None) if args.json => {
                 let model: String = template.model().iter().map(|b| format!("{b:02x}")).collect();
                 let face = FaceAnswer::from(&face);
                 say(&Embedded { picture: name, face, model, template: template.values() })?;
             }
-            Ok((template, face)) => print(&format!(
+            (Ok((template, face)), None) => print(&format!(
                 "{name}: a face of {:.0} x {:.0} pixels, quality {:.2}, {} numbers\n",
                 face.bounds.width,
                 face.bounds.height,
                 face.quality,
                 template.values().len()
             ))?,
-            Err(e) => {
-                if args.json {
+            (Err(e), _) => {
+                if args.json || sealer.is_some() {
                     say(&json!({"picture": name, "error": e.to_string()}))?;
                 }
                 if let Some(earlier) = first_failure.replace(Failure::from(e)) {
