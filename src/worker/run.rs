@@ -1,0 +1,171 @@
+//! The worker itself: load, shut in, look, tell.
+//!
+//! It ends when the daemon closes its socket, so it never outlives it.
+
+use super::intake::{self, Inbox, Mailbox, Turn};
+use super::look::Looker;
+use super::sandbox;
+use crate::domain::{Clock, Instant};
+use crate::failure::Failure;
+use crate::io::clock::SystemClock;
+use crate::io::tflite;
+use crate::vision::{Chain, Picture};
+use crate::wire::worker::{ALIVE_EVERY, FromWorker, ToWorker, VERSION, encode};
+use clap::Args as ClapArgs;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+/// How long the loop waits for something to do. Well below [`ALIVE_EVERY`], because a frame may come at
+/// its end and take its time.
+const IDLE: std::time::Duration = std::time::Duration::from_micros(ALIVE_EVERY.as_micros() / 4);
+
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Manifest of the detection model
+    #[arg(long)]
+    detector: PathBuf,
+    /// Manifest of the landmarks model
+    #[arg(long)]
+    landmarks: PathBuf,
+    /// Manifest of the embedding model
+    #[arg(long)]
+    embedding: PathBuf,
+    /// Threads for inference
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    threads: u8,
+}
+
+/// Why the worker ends early.
+enum End {
+    /// It can't work, and the daemon has to know.
+    Unfit(String),
+    /// The daemon is gone or makes no sense; there is nobody to tell.
+    Alone(String),
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    // First of all: it closes what was inherited.
+    let prepared = sandbox::prepare();
+    let socket = intake::socket().map_err(|_| {
+        Failure::Usage("`run` is started by the daemon, with a socket as standard input".to_owned())
+    })?;
+    let outcome = prepared
+        .map_err(|e| End::Unfit(format!("can't begin to shut the process in: {e}")))
+        .and_then(|()| work(args, &socket));
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(End::Unfit(why)) => {
+            // If even that fails, the exit code tells.
+            let _ = say(&socket, &FromWorker::unfit(&why));
+            Err(Failure::Unavailable(why))
+        }
+        Err(End::Alone(why)) => Err(Failure::Data(why)),
+    }
+}
+
+fn work(args: &Args, socket: &UnixStream) -> Result<(), End> {
+    let (chain, embedding) = load(args).map_err(End::Unfit)?;
+    let mut inbox = Inbox::new(socket.try_clone().map_err(|e| End::Alone(e.to_string()))?);
+    // From here on nothing is opened. The key, the templates and the frames come after.
+    let sandbox = sandbox::enter();
+    let hello = match inbox.wait().map_err(End::Alone)? {
+        Some(ToWorker::Hello(hello)) => hello,
+        Some(_) => return Err(End::Alone("the daemon did not begin with Hello".to_owned())),
+        None => return Ok(()),
+    };
+    if hello.version != VERSION {
+        return Err(End::Unfit(format!(
+            "the daemon speaks version {} of the worker protocol, this program {VERSION}; install \
+             both from one build",
+            hello.version
+        )));
+    }
+    let Some(frame_len) = hello.frame_len() else {
+        return Err(End::Unfit(format!(
+            "frames of {}x{} are not possible; both sides must be even and at most 4096",
+            hello.width, hello.height
+        )));
+    };
+    let mut looker = Looker::new(chain, hello);
+    say(socket, &FromWorker::Ready { model: looker.model(), embedding, sandbox })?;
+
+    let mailbox = Arc::new(Mailbox::default());
+    let taking = Arc::clone(&mailbox);
+    thread::Builder::new()
+        .name("intake".to_owned())
+        .spawn(move || intake::run(inbox, frame_len, &taking))
+        .map_err(|e| End::Unfit(format!("can't start a thread: {e}")))?;
+    turns(socket, &mailbox, &mut looker)
+}
+
+fn turns(socket: &UnixStream, mailbox: &Mailbox, looker: &mut Looker) -> Result<(), End> {
+    let (mut told, mut processed) = (Instant(0), 0);
+    loop {
+        let Turn { commands, frame, seen, last_frame_at, ended } = mailbox.turn(IDLE);
+        for command in commands {
+            match command {
+                ToWorker::Enrol(sealed) => {
+                    let outcome = looker.enrol(&sealed);
+                    say(socket, &FromWorker::Enrolled { subject: sealed.subject, outcome })?;
+                }
+                ToWorker::Forget(subject) => {
+                    looker.forget(&subject);
+                    say(socket, &FromWorker::Forgotten { subject })?;
+                }
+                ToWorker::Quit => return Ok(()),
+                ToWorker::Hello(_) | ToWorker::Frames => {
+                    return Err(End::Alone("the daemon said Hello twice".to_owned()));
+                }
+            }
+        }
+        if let Some(frame) = frame {
+            let seen = looker.look(&frame.data, frame.captured_at).map_err(End::Unfit)?;
+            mailbox.give_back(frame.data);
+            processed += 1;
+            for observation in seen {
+                say(socket, &FromWorker::Observed(observation))?;
+            }
+        }
+        // Only here, after a whole turn: a loop that hangs doesn't say that it lives.
+        let now = SystemClock.now();
+        if std::time::Duration::from(now.since(told)) >= IDLE {
+            told = now;
+            say(socket, &FromWorker::Alive { seen, processed, last_frame_at })?;
+        }
+        match ended {
+            None => {}
+            Some(Ok(())) => return Ok(()),
+            Some(Err(why)) => return Err(End::Alone(why)),
+        }
+    }
+}
+
+/// The chain of models, and the embedding's name.
+fn load(args: &Args) -> Result<(Chain, String), String> {
+    let model = |path: &Path| tflite::load(path, args.threads).map_err(|e| e.to_string());
+    let embedding = model(&args.embedding)?;
+    let name = embedding.manifest().name.clone();
+    let (detector, landmarks) = (model(&args.detector)?, model(&args.landmarks)?);
+    let mut chain = Chain::new(detector, landmarks, embedding).map_err(|e| e.to_string())?;
+    // Once before the door is shut, so that what the library does only on its first run, it has done.
+    let blank = Picture::from_rgb(128, 128, vec![0; 128 * 128 * 3]).map_err(|e| e.to_string())?;
+    chain.faces(&blank).map_err(|e| e.to_string())?;
+    Ok((chain, name))
+}
+
+fn say(socket: &UnixStream, message: &FromWorker) -> Result<(), End> {
+    let Some(bytes) = encode(message) else {
+        return Err(End::Alone("a message came out too long".to_owned()));
+    };
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        match rustix::io::write(socket, rest) {
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(End::Alone(format!("can't write to the daemon: {e}"))),
+        }
+    }
+    Ok(())
+}
