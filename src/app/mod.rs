@@ -1,4 +1,231 @@
 //! Wiring: configuration in, threads and processes up, one event type, one loop, commands performed.
-//! Never byte formats or policy.
+//! Never byte formats, never policy.
+//!
+//! What starts in which order is in [`run`]; a gate's cards work before camera, worker and broker are
+//! even tried, and go on without them.
 
+mod control;
 pub mod face;
+mod feed;
+mod gate;
+mod health;
+mod keeper;
+mod readers;
+pub mod wiring;
+
+pub use control::{Answer, Consent, MAX_TEMPLATES, Question, ask, events, open_store};
+
+use crate::allowlist::Allowlist;
+use crate::config::Config;
+use crate::domain::{Clock, EventKind, RefusedUpdate};
+use crate::io::clock::SystemClock;
+use crate::io::mqtt::{Link, LinkError, LinkEvent};
+use crate::io::store::{Store, StoreError};
+use crate::io::{PinEdge, PinError};
+use crate::journal::{Journal, Kept};
+use crate::trust::{GateKeys, KeyFileError};
+use face::{FaceEvent, Supervisor};
+use gate::Gate;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
+
+/// Edges of sixteen readers' longest frames at once, and then some. Senders of anything else wait, so a
+/// broker can't crowd out an edge for longer than the loop needs for one turn.
+const QUEUE: usize = 8_192;
+
+/// Whatever reaches the loop.
+enum Event {
+    Edge(PinEdge),
+    LinkUp,
+    LinkDown,
+    Face(FaceEvent),
+    Acked(u64),
+    Durable(u64),
+    /// An allowlist was opened and stored, or refused.
+    Allowlist(Result<Arc<Allowlist>, RefusedUpdate>),
+    Stop,
+}
+
+/// Why the gate doesn't run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("{0}")]
+    Key(#[from] KeyFileError),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Pins(#[from] wiring::PinsError),
+    #[error("{0}")]
+    Output(#[from] PinError),
+    #[error("{0}")]
+    Link(#[from] LinkError),
+    #[error("{path}: {cause}: make the folder, and give it to the user the gate runs as")]
+    Folder { path: PathBuf, cause: std::io::Error },
+    #[error("a thread can't start: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Runs the gate until it is told to stop.
+pub fn run(config: Config) -> Result<(), AppError> {
+    let clock = SystemClock;
+    for path in [&config.data_dir, &config.run_dir] {
+        std::fs::create_dir_all(path)
+            .map_err(|cause| AppError::Folder { path: path.clone(), cause })?;
+    }
+    let config = Arc::new(config);
+    let keys = Arc::new(GateKeys::read(&config.trust.key_file)?);
+    let (sender, events) = sync_channel(QUEUE);
+
+    let (store, damaged) = open_or_go_without(&config)?;
+    let extent = store.extent()?;
+    let kept = Kept { first: extent.first, last: extent.last, acked: extent.acked };
+    let journal = Journal::resume(kept, config.journal_events);
+    let durable = Arc::new(AtomicU64::new(extent.last.unwrap_or(0)));
+    let writer = {
+        let (sender, durable) = (sender.clone(), durable.clone());
+        store.writer(move |through| {
+            durable.store(through, Ordering::Release);
+            let _ = sender.send(Event::Durable(through));
+        })
+    };
+
+    let keeper = keeper::Keeper::load(&config, keys.clone());
+    let allowlist = keeper.current();
+
+    let edges_lost = Arc::new(AtomicBool::new(false));
+    let mut outputs = wiring::open_pins(&config, {
+        let (sender, lost) = (sender.clone(), edges_lost.clone());
+        Box::new(move |edge| {
+            let taken = sender.try_send(Event::Edge(edge)).is_ok();
+            if !taken {
+                lost.store(true, Ordering::Relaxed);
+            }
+            taken
+        })
+    })?;
+    for (line, high) in wiring::safe_levels(&config) {
+        outputs.set(line, high)?;
+    }
+
+    let shared = Arc::new(health::Shared::new(&config, allowlist.clone(), extent.acked));
+    let face = control::FacePath::default();
+    let mut gate = Gate::new(gate::Parts {
+        config: config.clone(),
+        clock,
+        outputs,
+        journal,
+        epoch: store.epoch(),
+        writer,
+        allowlist,
+        shared: shared.clone(),
+        edges_lost,
+        face: face.clone(),
+    });
+    gate.record(EventKind::Started { version: env!("CARGO_PKG_VERSION").into() });
+    if damaged {
+        tracing::error!("the store was damaged and is set aside; the journal begins a new epoch");
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(gate = %config.gate, "cards work");
+
+    // From here on nothing may keep cards from working: what fails is reported and left out.
+    stop_on_signal(sender.clone())?;
+    control::serve(&config, store.clone(), shared.clone(), face.clone())?;
+    match start_face(&config, &store, &sender) {
+        Ok(supervisor) => *face.lock().unwrap_or_else(PoisonError::into_inner) = supervisor,
+        Err(error) => tracing::error!(%error, "the gate runs without its face path"),
+    }
+    let feed = feed::Feed::new(&config, keys, store, shared, durable);
+    match start_link(&config, feed.clone(), keeper, &sender) {
+        Ok(link) => gate.set_link(link.map(|link| (link, feed))),
+        Err(error) => tracing::error!(%error, "the gate runs without its broker"),
+    }
+    gate.run(&events)?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    Ok(())
+}
+
+/// The store; should the disk fail, one in the run folder, so that doors still open and events are kept
+/// for as long as the machine runs.
+fn open_or_go_without(config: &Config) -> Result<(Store, bool), StoreError> {
+    match Store::open(&config.data_dir) {
+        Err(error @ (StoreError::Open { .. } | StoreError::SetAside { .. })) => {
+            tracing::error!(%error, "events are kept in memory until the next restart");
+            Store::open(&config.run_dir)
+        }
+        opened => opened,
+    }
+}
+
+fn start_link(
+    config: &Config,
+    feed: Arc<feed::Feed>,
+    keeper: keeper::Keeper,
+    sender: &SyncSender<Event>,
+) -> Result<Option<Link>, LinkError> {
+    let Some(broker) = &config.broker else { return Ok(None) };
+    let options = wiring::link_options(config, broker, &feed);
+    let allowlists = keeper.start(sender.clone(), SystemClock)?;
+    let sender = sender.clone();
+    let link = Link::start(options, feed, move |event| {
+        let _ = match event {
+            LinkEvent::Up => sender.send(Event::LinkUp),
+            LinkEvent::Down { why } => {
+                tracing::warn!(%why, "the broker is away");
+                sender.send(Event::LinkDown)
+            }
+            LinkEvent::Acked { through } => sender.send(Event::Acked(through)),
+            LinkEvent::Message { bytes, .. } => {
+                // Verifying takes its time; that is the keeper's thread, not the loop's.
+                let _ = allowlists.send(bytes);
+                Ok(())
+            }
+        };
+    })?;
+    Ok(Some(link))
+}
+
+fn start_face(
+    config: &Config,
+    store: &Store,
+    sender: &SyncSender<Event>,
+) -> std::io::Result<Option<Supervisor>> {
+    let Some(face) = &config.face else { return Ok(None) };
+    let options = wiring::face_options(face);
+    let (store, sender) = (store.clone(), sender.clone());
+    Supervisor::spawn(
+        options,
+        move || control::gallery(&store),
+        move |event| {
+            // A full loop has better things to do; the next frame brings the next observation.
+            if sender.try_send(Event::Face(event)).is_err() {
+                tracing::warn!("the loop is too busy for the face path");
+            }
+        },
+    )
+    .map(Some)
+}
+
+/// SIGTERM and SIGINT end the loop in an orderly way.
+fn stop_on_signal(sender: SyncSender<Event>) -> Result<(), std::io::Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut term, mut int) = {
+        let _in = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        });
+        let _ = sender.send(Event::Stop);
+    })?;
+    Ok(())
+}
+
+/// Milliseconds since 1970 for a payload; absent while the clock can't be trusted.
+fn wall_ms(clock: &impl Clock) -> Option<u64> {
+    clock.wall().map(|wall| wall.0)
+}

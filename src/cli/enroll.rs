@@ -1,8 +1,96 @@
-use super::Failure;
+//! `enroll`: a resident who consented gets a face as a second way in, at this gate.
+//!
+//! The worker's program looks at the pictures and seals the templates; nothing else leaves it.
 
+use super::{Failure, load_config};
+use crate::app::{self, Answer, Consent, MAX_TEMPLATES, Question};
+use crate::config::places;
+use crate::domain::{Clock, SubjectId};
+use crate::io::clock::SystemClock;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Store a consenting resident's face templates at this gate
+///
+/// The gate must be running and its allowlist must have the subject, with a card and with the wish to use
+/// a face: a face is never the only way in. The largest face of each picture is taken; several varied
+/// pictures of one person make recognition surer. Only sealed templates are kept, never a picture, in
+/// place of any this subject had before.
+///
+/// Example:
+///   eithergate enroll --subject 3f2a... --consent "notice 2026-04" front.jpg left.jpg smiling.jpg
 #[derive(clap::Args)]
-pub(super) struct Args {}
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    /// The gate's configuration
+    #[arg(long, value_name = "FILE", default_value = super::CONFIG)]
+    config: PathBuf,
+    /// The subject's id, as the office has it
+    #[arg(long, value_name = "HEX")]
+    subject: String,
+    /// The notice, by its version, that the resident agreed to separately
+    #[arg(long, value_name = "NOTICE")]
+    consent: String,
+    /// JPEG or PNG pictures of this one person
+    #[arg(required = true, num_args = 1..=MAX_TEMPLATES)]
+    pictures: Vec<PathBuf>,
+}
 
-pub(super) fn run(_args: Args) -> Result<(), Failure> {
-    Err(Failure::Unavailable("this command is being built".into()))
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let config = load_config(&args.config)?;
+    let face = config.face.as_ref().ok_or_else(|| {
+        Failure::Config("this gate has no camera: add [face] to its configuration".into())
+    })?;
+    if args.subject.parse::<SubjectId>().is_err() {
+        return Err(Failure::Usage(
+            "--subject: must be 32 hex digits, as the office has it".into(),
+        ));
+    }
+    let now = SystemClock.wall().ok_or_else(|| {
+        Failure::Unavailable(
+            "the clock is not set, and a consent needs its date: set the clock, then enrol".into(),
+        )
+    })?;
+    let options = app::wiring::face_options(face);
+    let output = Command::new(places::face_program())
+        .arg("embed")
+        .arg("--seal")
+        .arg(&face.template_key)
+        .args(["--subject", &args.subject])
+        .arg("--models")
+        .arg(options.detector.parent().unwrap_or(&options.detector))
+        .arg("--embedding")
+        .arg(&options.embedding)
+        .args(&args.pictures)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| {
+            let program = places::face_program();
+            Failure::Unavailable(format!("{}: {e}: build it with `make build`", program.display()))
+        })?;
+    if !output.status.success() {
+        return Err(Failure::Data("nothing was enrolled".into()));
+    }
+    let sealed: Vec<String> = output
+        .stdout
+        .split(|b| *b == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .filter_map(|line| line["sealed"].as_str().map(String::from))
+        .collect();
+    let question = Question::Enrol {
+        subject: args.subject,
+        sealed,
+        consent: Consent { notice: args.consent, given_at: now.0 },
+    };
+    match app::ask(&config, &question) {
+        Ok(Answer::Ok(done)) => {
+            println!("enrolled {} templates", done["templates"]);
+            Ok(())
+        }
+        Ok(Answer::Refused(why)) => Err(Failure::Data(why)),
+        Err(e) => Err(Failure::Unavailable(format!(
+            "the gate doesn't answer ({e}): start it with `eithergate run`, then enrol"
+        ))),
+    }
 }

@@ -12,6 +12,7 @@ mod site;
 
 pub use crate::failure::{Failure, conclude};
 
+use crate::config::{Config, ConfigError};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -67,4 +68,39 @@ pub fn main() -> ExitCode {
         Command::Site(args) => site::run(args),
     };
     conclude(outcome)
+}
+
+/// Where the packages put a gate's configuration.
+const CONFIG: &str = "/etc/eithergate/eithergate.toml";
+
+fn load_config(path: &std::path::Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(|error| match error {
+        ConfigError::Read { .. } => Failure::NoInput(error.to_string()),
+        ConfigError::Wrong { .. } => Failure::Config(error.to_string()),
+    })
+}
+
+/// Milliseconds since 1970 as `2026-11-22 08:30:00Z` (Howard Hinnant's `civil_from_days`).
+fn utc(ms: u64) -> String {
+    let (days, second) = (ms / 86_400_000, ms / 1_000 % 86_400);
+    let z = days + 719_468;
+    let (era, doe) = (z / 146_097, z % 146_097);
+    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+    let year = yoe + era * 400 + u64::from(month <= 2);
+    let (h, m, s) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {h:02}:{m:02}:{s:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn dates_across_leap_days_and_year_ends() {
+        assert_eq!(super::utc(0), "1970-01-01 00:00:00Z");
+        assert_eq!(super::utc(951_782_399_000), "2000-02-28 23:59:59Z");
+        assert_eq!(super::utc(951_782_400_000), "2000-02-29 00:00:00Z");
+        assert_eq!(super::utc(1_798_761_599_999), "2026-12-31 23:59:59Z");
+    }
 }

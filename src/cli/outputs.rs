@@ -1,8 +1,34 @@
-use super::Failure;
+//! `outputs safe`: what the service manager runs after the daemon has ended, however it ended.
+
+use super::{Failure, load_config};
+use crate::app::wiring;
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
 
-pub(super) fn run(_args: Args) -> Result<(), Failure> {
-    Err(Failure::Unavailable("this command is being built".into()))
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Put every output in its configured fail state
+    ///
+    /// A kernel may keep the level of a line whose process was killed, and a relay with it. systemd runs
+    /// this after every end of the daemon (ExecStopPost=).
+    Safe {
+        /// The gate's configuration
+        #[arg(long, value_name = "FILE", default_value = super::CONFIG)]
+        config: PathBuf,
+    },
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let Command::Safe { config } = args.command;
+    let config = load_config(&config)?;
+    wiring::make_safe(&config).map_err(|e| Failure::Unavailable(e.to_string()))?;
+    for door in &config.doors {
+        println!("door {}: relay released", door.name);
+    }
+    Ok(())
 }

@@ -1,8 +1,34 @@
-use super::Failure;
+//! `run`: the daemon.
+
+use super::{Failure, load_config};
+use crate::app;
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// The gate's configuration
+    #[arg(long, value_name = "FILE", default_value = super::CONFIG)]
+    config: PathBuf,
+    /// Log lines as JSON, for a collector
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) fn run(_args: Args) -> Result<(), Failure> {
-    Err(Failure::Unavailable("this command is being built".into()))
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    log(args.json);
+    let config = load_config(&args.config)?;
+    app::run(config).map_err(|error| match error {
+        app::AppError::Key(_) => Failure::Config(error.to_string()),
+        _ => Failure::Unavailable(error.to_string()),
+    })
+}
+
+/// What is logged is set by RUST_LOG (`info` without it) and goes to standard error, which systemd keeps.
+fn log(json: bool) {
+    use tracing_subscriber::EnvFilter;
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=warn"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber can only be a test's; that one is fine too.
+    let _ = if json { lines.json().try_init() } else { lines.compact().try_init() };
 }

@@ -1,0 +1,217 @@
+//! The control socket: what the command line asks of a running gate. JSON lines over a Unix socket in
+//! the run folder that only the gate's user (and root) may open; one question, one answer.
+
+use super::face::Supervisor;
+use super::health::Shared;
+use crate::config::Config;
+use crate::domain::{Directory, SubjectId};
+use crate::io::store::Store;
+use crate::wire::template::Sealed;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Sixteen of the longest templates and their wrapping.
+const MAX_QUESTION: u64 = 256 * 1024;
+const MAX_ANSWER: u64 = 4 << 20;
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Templates of one subject.
+pub const MAX_TEMPLATES: usize = 16;
+const MAX_EVENTS: usize = 1_000;
+
+/// A question to the gate.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    Health {},
+    /// Keep these templates for a subject who consented, in place of any before.
+    Enrol {
+        subject: String,
+        sealed: Vec<String>,
+        consent: Consent,
+    },
+    /// Events after a number, as the journal has them.
+    Events {
+        after: u64,
+    },
+}
+
+/// What a template may not be without: who agreed to what, and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Consent {
+    /// The notice, by its version, that the resident agreed to separately.
+    pub notice: String,
+    /// Milliseconds since 1970.
+    pub given_at: u64,
+}
+
+/// The gate's answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Ok(Value),
+    Refused(String),
+}
+
+/// A template as stored: sealed, with the consent it rests on.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    subject: String,
+    sealed: String,
+    consent: Consent,
+}
+
+/// The face path, once there is one.
+pub(super) type FacePath = Arc<Mutex<Option<Supervisor>>>;
+
+pub(super) fn socket_path(config: &Config) -> PathBuf {
+    config.run_dir.join("control.sock")
+}
+
+/// Serves questions on a thread of its own, one after the other.
+pub(super) fn serve(
+    config: &Config,
+    store: Store,
+    shared: Arc<Shared>,
+    face: FacePath,
+) -> std::io::Result<()> {
+    let path = socket_path(config);
+    // One left behind by a crash: the store's lock says that no other gate lives here.
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    std::thread::Builder::new().name("control".into()).spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = match question(&stream) {
+                Ok(question) => answer(question, &store, &shared, &face),
+                Err(why) => Answer::Refused(why),
+            };
+            let _ = say(&stream, &answer);
+        }
+    })?;
+    Ok(())
+}
+
+/// Asks a running gate. The error says how to get one running.
+pub fn ask(config: &Config, question: &Question) -> Result<Answer, std::io::Error> {
+    let stream = UnixStream::connect(socket_path(config))?;
+    say(&stream, question)?;
+    hear(&stream, MAX_ANSWER)
+}
+
+fn question(stream: &UnixStream) -> Result<Question, String> {
+    hear(stream, MAX_QUESTION).map_err(|e| e.to_string())
+}
+
+fn hear<T: serde::de::DeserializeOwned>(stream: &UnixStream, max: u64) -> std::io::Result<T> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut line = Vec::new();
+    BufReader::new(stream.take(max)).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice(&line)?)
+}
+
+fn say(mut stream: &UnixStream, what: &impl Serialize) -> std::io::Result<()> {
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_vec(what)?;
+    line.push(b'\n');
+    stream.write_all(&line)
+}
+
+fn answer(question: Question, store: &Store, shared: &Shared, face: &FacePath) -> Answer {
+    let outcome = match question {
+        Question::Health {} => serde_json::to_value(&*shared.health()).map_err(|e| e.to_string()),
+        Question::Enrol { subject, sealed, consent } => {
+            enrol(&subject, &sealed, consent, store, shared, face)
+        }
+        Question::Events { after } => events(store, after),
+    };
+    outcome.map_or_else(Answer::Refused, Answer::Ok)
+}
+
+/// Events as stored, oldest first; also for a gate that isn't running.
+pub fn events(store: &Store, after: u64) -> Result<Value, String> {
+    store
+        .events_after(after)
+        .take(MAX_EVENTS)
+        .map(|entry| {
+            let (seq, bytes) = entry.map_err(|e| e.to_string())?;
+            let event: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            Ok(serde_json::json!({ "seq": seq, "event": event }))
+        })
+        .collect::<Result<Vec<_>, String>>()
+        .map(Value::Array)
+}
+
+fn enrol(
+    subject: &str,
+    sealed: &[String],
+    consent: Consent,
+    store: &Store,
+    shared: &Shared,
+    face: &FacePath,
+) -> Result<Value, String> {
+    let id: SubjectId = subject.parse().map_err(|e| format!("subject: {e}"))?;
+    if sealed.is_empty() || sealed.len() > MAX_TEMPLATES {
+        return Err(format!("enrol 1 to {MAX_TEMPLATES} templates"));
+    }
+    if consent.notice.trim().is_empty() || consent.notice.len() > 200 {
+        return Err("name the notice that was consented to".into());
+    }
+    // The office refuses this too; a gate doesn't rely on it.
+    let right = shared.allowlist().subject(&id).ok_or(
+        "the allowlist of this gate doesn't have this subject: publish one that does, then enrol",
+    )?;
+    if !right.ways.card || !right.ways.face {
+        return Err("this subject has not got both a card and the wish to use a face in the \
+                    allowlist: a face is never the only way in"
+            .into());
+    }
+    let mut records = Vec::new();
+    let mut templates = Vec::new();
+    for text in sealed {
+        let bytes = STANDARD.decode(text).map_err(|_| "a template is no base64")?;
+        let stored =
+            Stored { subject: subject.into(), sealed: text.clone(), consent: consent.clone() };
+        records.push(serde_json::to_vec(&stored).map_err(|e| e.to_string())?);
+        templates.push(Sealed { subject: id, bytes });
+    }
+    store.put_templates(&id.0, &records).map_err(|e| e.to_string())?;
+    let count = templates.len();
+    if let Ok(face) = face.lock()
+        && let Some(supervisor) = &*face
+    {
+        // One that is too busy has them from the store at the worker's next start.
+        for template in templates {
+            let _ = supervisor.enrol(template);
+        }
+    }
+    Ok(serde_json::json!({ "templates": count }))
+}
+
+/// All sealed templates, for a worker that starts.
+pub(super) fn gallery(store: &Store) -> Vec<Sealed> {
+    let records = store.templates().unwrap_or_else(|error| {
+        tracing::error!(%error, "the templates can't be read: nobody is recognised");
+        Vec::new()
+    });
+    records
+        .iter()
+        .filter_map(|record| {
+            let stored: Stored = serde_json::from_slice(record).ok()?;
+            let subject = stored.subject.parse().ok()?;
+            Some(Sealed { subject, bytes: STANDARD.decode(stored.sealed).ok()? })
+        })
+        .collect()
+}
+
+/// Opens the store of a gate that isn't running.
+pub fn open_store(data_dir: &Path) -> Result<Store, crate::io::store::StoreError> {
+    Ok(Store::open(data_dir)?.0)
+}

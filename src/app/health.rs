@@ -1,0 +1,103 @@
+//! What the gate knows about itself, shared with whoever is asked: the broker's health topic and the
+//! control socket.
+
+use crate::allowlist::Allowlist;
+use crate::config::Config;
+use crate::domain::DoorMode;
+use serde::Serialize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A health report: nothing in it says anything about a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct Health {
+    pub version: &'static str,
+    pub card: CardPath,
+    pub face: FacePath,
+    pub allowlist: AllowlistHealth,
+    pub journal: JournalHealth,
+    pub doors: Vec<DoorHealth>,
+    pub broker: bool,
+    pub uptime_s: u64,
+    pub clock_trusted: bool,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CardPath {
+    pub readers: usize,
+    pub reads: u64,
+    /// Reads that were no card: parity, length or line faults.
+    pub faults: u64,
+    /// Times that edges came faster than they could be read.
+    pub overruns: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct FacePath {
+    /// `off`, `starting`, `up` or `degraded`.
+    pub status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<crate::domain::FaceFault>,
+    /// Which test tells a living face from a picture.
+    pub liveness: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<super::face::FaceStatus>,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct AllowlistHealth {
+    pub version: u64,
+    pub subjects: u32,
+    pub cards: u32,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct JournalHealth {
+    pub epoch: String,
+    pub outbox: u64,
+    pub acked: u64,
+    /// Events that could not be kept since the start.
+    pub lost: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct DoorHealth {
+    pub name: String,
+    pub mode: DoorMode,
+}
+
+/// The report and the list in force, behind a lock that is held for a copy only.
+pub(super) struct Shared {
+    health: Mutex<Health>,
+    allowlist: Mutex<Arc<Allowlist>>,
+}
+
+impl Shared {
+    pub(super) fn new(config: &Config, allowlist: Arc<Allowlist>, acked: u64) -> Self {
+        let face = if config.face.is_some() { "starting" } else { "off" };
+        let health = Health {
+            version: env!("CARGO_PKG_VERSION"),
+            card: CardPath { readers: config.readers.len(), ..CardPath::default() },
+            face: FacePath { status: face, liveness: "off", ..FacePath::default() },
+            allowlist: AllowlistHealth::default(),
+            journal: JournalHealth { acked, ..JournalHealth::default() },
+            doors: Vec::new(),
+            broker: false,
+            uptime_s: 0,
+            clock_trusted: false,
+        };
+        Self { health: Mutex::new(health), allowlist: Mutex::new(allowlist) }
+    }
+
+    pub(super) fn health(&self) -> MutexGuard<'_, Health> {
+        // Nobody panics while holding it, and a stale report beats none.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn allowlist(&self) -> Arc<Allowlist> {
+        self.allowlist.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_allowlist(&self, list: Arc<Allowlist>) {
+        *self.allowlist.lock().unwrap_or_else(PoisonError::into_inner) = list;
+    }
+}

@@ -1,0 +1,124 @@
+//! What the configuration means for each adapter: lines, levels, topics.
+
+use super::face;
+use super::feed::Feed;
+use crate::config::{Broker, Config, Face, Hardware, places};
+use crate::io::clock::SystemClock;
+use crate::io::mqtt::Options;
+#[cfg(feature = "sim")]
+use crate::io::sim;
+use crate::io::{EdgeSink, Outputs};
+
+/// Why there are no pins.
+#[derive(Debug, thiserror::Error)]
+pub enum PinsError {
+    #[cfg(feature = "sim")]
+    #[error("{0}")]
+    Sim(#[from] sim::SimError),
+    #[cfg(not(feature = "sim"))]
+    #[error("this build has no simulated pins: name another backend under [hardware]")]
+    NoSim,
+}
+
+/// Each output line with its level when nothing is granted.
+pub fn safe_levels(config: &Config) -> impl Iterator<Item = (u32, bool)> {
+    config.doors.iter().map(|door| (door.relay, !door.relay_active_high))
+}
+
+#[cfg(feature = "sim")]
+fn sim_wiring(config: &Config) -> sim::Wiring {
+    let Hardware::Sim { socket } = &config.hardware;
+    let input = |name: String, input: crate::config::Input| sim::InputLine {
+        name,
+        line: input.line,
+        active_high: input.active_high,
+    };
+    let mut inputs: Vec<_> = config.fire.iter().map(|i| input("fire".into(), *i)).collect();
+    for door in &config.doors {
+        inputs.extend(door.contact.map(|i| input(format!("{}.contact", door.name), i)));
+        inputs.extend(door.rex.map(|i| input(format!("{}.rex", door.name), i)));
+    }
+    sim::Wiring {
+        socket: socket.clone(),
+        readers: config
+            .readers
+            .iter()
+            .map(|r| sim::ReaderLines { name: r.name.clone(), d0: r.d0, d1: r.d1 })
+            .collect(),
+        inputs,
+        outputs: config
+            .doors
+            .iter()
+            .map(|door| sim::OutputLine {
+                name: format!("{}.relay", door.name),
+                line: door.relay,
+                active_high: door.relay_active_high,
+            })
+            .collect(),
+    }
+}
+
+/// Opens the configured pins; edges go to `sink`.
+pub(super) fn open_pins(config: &Config, sink: EdgeSink) -> Result<Box<dyn Outputs>, PinsError> {
+    match &config.hardware {
+        #[cfg(feature = "sim")]
+        Hardware::Sim { .. } => Ok(Box::new(sim::open(sim_wiring(config), SystemClock, sink)?)),
+        #[cfg(not(feature = "sim"))]
+        Hardware::Sim { .. } => {
+            drop((sink, SystemClock));
+            Err(PinsError::NoSim)
+        }
+    }
+}
+
+/// Puts every output in its safe state without a daemon.
+pub fn make_safe(config: &Config) -> Result<(), PinsError> {
+    match &config.hardware {
+        #[cfg(feature = "sim")]
+        Hardware::Sim { .. } => {
+            let levels: Vec<_> = safe_levels(config).collect();
+            Ok(sim::set_levels(&sim_wiring(config), &levels)?)
+        }
+        #[cfg(not(feature = "sim"))]
+        Hardware::Sim { .. } => Err(PinsError::NoSim),
+    }
+}
+
+/// What the face path is started with.
+pub fn face_options(face: &Face) -> face::Options {
+    // Without models the worker says so itself, by name.
+    let models = places::models_dir(face.models.clone()).unwrap_or_else(|| "models".into());
+    face::Options {
+        program: places::face_program(),
+        detector: models.join("detector.toml"),
+        landmarks: models.join("landmarks.toml"),
+        embedding: models.join(&face.embedding),
+        threads: face.threads,
+        template_key: face.template_key.clone(),
+        capture: face.capture.clone(),
+        width: face.width,
+        height: face.height,
+        tracking: Default::default(),
+    }
+}
+
+/// Topics are those of `docs/mqtt.md`.
+pub(super) fn topic(config: &Config, leaf: &str) -> String {
+    format!("eithergate/v1/{}/{}/{leaf}", config.site, config.gate)
+}
+
+pub(super) fn link_options(config: &Config, broker: &Broker, feed: &Feed) -> Options {
+    Options {
+        client_id: format!("eithergate-{}-{}", config.site, config.gate),
+        host: broker.host.clone(),
+        port: broker.port,
+        tls: broker.tls,
+        ca_file: broker.ca_file.clone(),
+        user: broker.user.clone(),
+        password_file: broker.password_file.clone(),
+        event_topic: topic(config, "event"),
+        health_topic: topic(config, "health"),
+        last_will: feed.last_will(),
+        subscribe: vec![topic(config, "allowlist")],
+    }
+}
