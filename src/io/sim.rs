@@ -69,6 +69,7 @@ enum Request {
     Read(ReadRequest),
     Edges(EdgesRequest),
     Input(InputRequest),
+    Stick(StickRequest),
 }
 
 /// A whole frame, sent as a real reader would.
@@ -115,6 +116,14 @@ struct InputRequest {
     active: bool,
 }
 
+/// A relay whose contacts are welded, or freed again: it stays as it is, whatever it is told.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StickRequest {
+    output: String,
+    stuck: bool,
+}
+
 /// What a client is told.
 #[derive(Clone, Serialize)]
 #[serde(untagged)]
@@ -122,14 +131,18 @@ enum Notice {
     Output { t_us: Instant, output: String, line: u32, active: bool },
     Sent { t_us: Instant, reader: String, first_us: Instant, last_us: Instant },
     Input { t_us: Instant, input: String, active: bool },
+    Stick { t_us: Instant, stick: String, stuck: bool },
     Error { error: String },
 }
 
 type Clients = Arc<Mutex<Vec<UnixStream>>>;
+/// Lines that don't move.
+type Stuck = Arc<Mutex<Vec<u32>>>;
 
 /// The simulated output lines.
 pub struct SimOutputs {
     wiring: Arc<Wiring>,
+    stuck: Stuck,
     levels: File,
     clock: Box<dyn Clock + Send>,
     notices: SyncSender<Notice>,
@@ -157,8 +170,10 @@ pub fn open(
         let clients = clients.clone();
         spawn("sim-out", move || broadcast(&queue, &clients)).map_err(failed)?;
     }
+    let stuck = Stuck::default();
     let server = Server {
         wiring: wiring.clone(),
+        stuck: stuck.clone(),
         clients,
         notices: notices.clone(),
         sink: Arc::new(Mutex::new(sink)),
@@ -166,7 +181,7 @@ pub fn open(
     };
     let for_clients = clock.clone();
     spawn("sim-in", move || server.accept(&listener, &for_clients)).map_err(failed)?;
-    Ok(SimOutputs { wiring, levels, clock: Box::new(clock), notices })
+    Ok(SimOutputs { wiring, stuck, levels, clock: Box::new(clock), notices })
 }
 
 /// Sets every output as given, without a daemon: what the service manager does after a crash.
@@ -211,6 +226,9 @@ fn read_level(file: &File, line: u32) -> bool {
 
 impl Outputs for SimOutputs {
     fn set(&mut self, line: u32, high: bool) -> Result<(), PinError> {
+        if self.stuck.lock().is_ok_and(|stuck| stuck.contains(&line)) {
+            return Ok(());
+        }
         write_level(&self.levels, line, high).map_err(|cause| PinError { line, cause })?;
         let output = self.wiring.outputs.iter().find(|o| o.line == line);
         if let Some(output) = output {
@@ -245,6 +263,7 @@ fn write_line(mut to: &UnixStream, notice: &Notice) -> std::io::Result<()> {
 
 struct Server {
     wiring: Arc<Wiring>,
+    stuck: Stuck,
     clients: Clients,
     notices: SyncSender<Notice>,
     sink: Arc<Mutex<EdgeSink>>,
@@ -314,6 +333,16 @@ impl Server {
                 let at = clock.now();
                 self.emit(PinEdge { line: input.line, high: active == input.active_high, at })?;
                 Ok(Notice::Input { t_us: at, input: name, active })
+            }
+            Request::Stick(StickRequest { output, stuck }) => {
+                let line = self.wiring.outputs.iter().find(|o| o.name == output).map(|o| o.line);
+                let line = line.ok_or_else(|| format!("there is no output named {output:?}"))?;
+                let mut lines = self.stuck.lock().map_err(|_| "the gate is stopping")?;
+                lines.retain(|l| *l != line);
+                if stuck {
+                    lines.push(line);
+                }
+                Ok(Notice::Stick { t_us: clock.now(), stick: output, stuck })
             }
             Request::Read(read) => {
                 let value = u128::from_str_radix(&read.raw, 16);
