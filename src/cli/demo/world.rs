@@ -180,6 +180,17 @@ impl World {
         self.dir.join(name).to_string_lossy().into_owned()
     }
 
+    /// The broker's, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The relay's level as a kernel would keep it, daemon or none.
+    pub fn relay_level(&self) -> std::io::Result<bool> {
+        let levels = std::fs::read(self.dir.join("run/sim.levels"))?;
+        Ok(levels.get(17) == Some(&b'1'))
+    }
+
     /// Secrets that no message may hold.
     pub fn secrets(&self) -> Vec<String> {
         let whole = |(facility, number): (u128, u128)| (facility << 16 | number).to_string();

@@ -1,0 +1,295 @@
+//! What is looked at, and what to do about it.
+
+use super::Finding;
+use crate::allowlist::Allowlist;
+use crate::app::{self, Answer, Question, wiring};
+use crate::config::{Config, Face, places};
+use crate::domain::Clock;
+use crate::io::clock::SystemClock;
+use crate::io::template_key;
+use crate::trust::{Expectation, GateKeys};
+use rumqttc::{Client, Event, MqttOptions, Packet};
+use std::io::Read;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A million events of 200 bytes, and as much again while sled tidies up.
+const DISK_BYTES: u64 = 400 << 20;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// In the order an installer mends them.
+pub(super) const ALL: &[fn(&Config) -> Vec<Finding>] =
+    &[configuration, keys, folders, clock, pins, daemon, allowlist, broker, face];
+
+fn configuration(config: &Config) -> Vec<Finding> {
+    let face = if config.face.is_some() { "with a camera" } else { "without a camera" };
+    let (doors, readers) = (config.doors.len(), config.readers.len());
+    let detail = format!("{doors} doors, {readers} readers, {face}");
+    if config.readers.is_empty() {
+        let remedy = "add a [[reader]] for each card reader";
+        return vec![Finding::warn("config", detail, remedy)];
+    }
+    vec![Finding::pass("config", detail)]
+}
+
+fn keys(config: &Config) -> Vec<Finding> {
+    let gate = match GateKeys::read(&config.trust.key_file) {
+        Ok(_) => Finding::pass("gate key", config.trust.key_file.display().to_string()),
+        Err(e) => Finding::fail("gate key", e.to_string(), "take it from the office's bundle"),
+    };
+    let template = config.face.as_ref().map(|face| match template_key::read(&face.template_key) {
+        Ok(_) => Finding::pass("template key", face.template_key.display().to_string()),
+        Err(e) => Finding::fail(
+            "template key",
+            e.to_string(),
+            "umask 077; openssl rand -hex 32 > FILE, and name it under [face]",
+        ),
+    });
+    [Some(gate), template].into_iter().flatten().collect()
+}
+
+fn folders(config: &Config) -> Vec<Finding> {
+    [("data folder", &config.data_dir), ("run folder", &config.run_dir)]
+        .into_iter()
+        .map(|(check, dir)| folder(check, dir))
+        .collect()
+}
+
+fn folder(check: &'static str, dir: &Path) -> Finding {
+    let name = dir.display();
+    // One that isn't there yet is made at start, inside the nearest one that is.
+    let Some(there) = dir.ancestors().find(|d| d.is_dir()) else {
+        return Finding::fail(check, format!("{name} can't be made"), "name another folder");
+    };
+    if rustix::fs::access(there, rustix::fs::Access::WRITE_OK).is_err() {
+        let remedy = "give it to the user the gate runs as: chown";
+        return Finding::fail(check, format!("{} can't be written", there.display()), remedy);
+    }
+    let free = rustix::fs::statvfs(there).map(|s| s.f_bavail.saturating_mul(s.f_frsize));
+    match free {
+        Ok(free) if check == "data folder" && free < DISK_BYTES => Finding::warn(
+            check,
+            format!("{name}: {} MB free", free >> 20),
+            format!("make room: a full journal wants {} MB", DISK_BYTES >> 20),
+        ),
+        Ok(free) => Finding::pass(check, format!("{name}, {} MB free", free >> 20)),
+        Err(e) => Finding::fail(check, format!("{name}: {e}"), "name another folder"),
+    }
+}
+
+fn clock(_: &Config) -> Vec<Finding> {
+    let now = SystemClock.wall().map(|wall| super::super::utc(wall.0));
+    vec![match now {
+        Some(now) => Finding::pass("clock", now),
+        None => Finding::warn(
+            "clock",
+            "not set: passes with an end are refused, cards without one work",
+            "connect to the network once, or fit a clock module",
+        ),
+    }]
+}
+
+fn pins(config: &Config) -> Vec<Finding> {
+    let lines = wiring::safe_levels(config).count();
+    vec![Finding::warn(
+        "pins",
+        format!("simulated, {lines} outputs: no real door moves"),
+        "name the board's own backend under [hardware] at a real gate",
+    )]
+}
+
+fn daemon(config: &Config) -> Vec<Finding> {
+    let health = match app::ask(config, &Question::Health {}) {
+        Ok(Answer::Ok(health)) => health,
+        _ => {
+            return vec![Finding::warn(
+                "daemon",
+                "is not running",
+                "systemctl start eithergate, or `eithergate run`",
+            )];
+        }
+    };
+    let up = format!("running for {} s", health["uptime_s"]);
+    let mut found = vec![Finding::pass("daemon", up)];
+    if health["face"]["status"] == "degraded" {
+        let fault = health["face"]["fault"].as_str().unwrap_or("?");
+        found.push(Finding::fail(
+            "face path",
+            format!("degraded: {fault}; cards work"),
+            "see below, and the daemon's log",
+        ));
+    }
+    let overruns = health["card"]["overruns"].as_u64().unwrap_or(0);
+    if overruns > 0 {
+        found.push(Finding::warn(
+            "readers",
+            format!("edges came faster than they could be read, {overruns} times"),
+            "look for a floating or shorted data line",
+        ));
+    }
+    found
+}
+
+fn allowlist(config: &Config) -> Vec<Finding> {
+    let path = config.data_dir.join("allowlist");
+    let Ok(keys) = GateKeys::read(&config.trust.key_file) else { return Vec::new() };
+    let remedy = "publish one in the office: eithergate site publish";
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return vec![Finding::warn("allowlist", "none yet: nobody may enter", remedy)];
+        }
+        Err(e) => {
+            let detail = format!("{}: {e}", path.display());
+            return vec![Finding::fail("allowlist", detail, "run this as the gate's user")];
+        }
+    };
+    let expected = Expectation {
+        site: config.site.clone(),
+        gate: config.gate.clone(),
+        root: config.trust.root_key.clone(),
+        now: None,
+    };
+    vec![match Allowlist::open(&bytes, &keys, &expected, None) {
+        Ok(list) => {
+            let (subjects, cards) = (list.subjects(), list.cards());
+            let version = list.version();
+            Finding::pass(
+                "allowlist",
+                format!("version {version}, {subjects} subjects, {cards} cards"),
+            )
+        }
+        Err(why) => Finding::fail("allowlist", format!("not valid: {why:?}"), remedy),
+    }]
+}
+
+fn broker(config: &Config) -> Vec<Finding> {
+    let Some(broker) = &config.broker else {
+        return vec![Finding::warn("broker", "none: this gate works alone", "add [broker]")];
+    };
+    let name = format!("{}:{}", broker.host, broker.port);
+    let host = broker.host.trim_matches(['[', ']']);
+    let address = (host, broker.port).to_socket_addrs().ok().and_then(|mut a| a.next());
+    let Some(address) = address else {
+        let remedy = "check url under [broker], and the network's name service";
+        return vec![Finding::fail("broker", format!("{name}: no such host"), remedy)];
+    };
+    if let Err(e) = TcpStream::connect_timeout(&address, PATIENCE) {
+        let remedy = "is the broker running, and does a firewall let this gate through?";
+        return vec![Finding::fail("broker", format!("{name}: {e}"), remedy)];
+    }
+    if broker.tls {
+        return vec![Finding::pass("broker", format!("{name} answers; TLS is the daemon's"))];
+    }
+    let mut options = MqttOptions::new("eithergate-check", host, broker.port);
+    if let Some(user) = &broker.user {
+        let password = broker.password_file.as_ref().and_then(|p| std::fs::read_to_string(p).ok());
+        options.set_credentials(user, password.unwrap_or_default().trim());
+    }
+    let (client, mut connection) = Client::new(options, 4);
+    let finding = match connection.recv_timeout(PATIENCE) {
+        Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => {
+            Finding::pass("broker", format!("{name} accepts this gate"))
+        }
+        Ok(Err(e)) => {
+            Finding::fail("broker", format!("{name}: {e}"), "check user and password_file")
+        }
+        _ => Finding::fail("broker", format!("{name} says nothing"), "is that an MQTT broker?"),
+    };
+    let _ = client.try_disconnect();
+    vec![finding]
+}
+
+fn face(config: &Config) -> Vec<Finding> {
+    let Some(face) = &config.face else { return Vec::new() };
+    let program = places::face_program();
+    if !program.is_file() {
+        let detail = format!("{} is missing: cards work, faces don't", program.display());
+        return vec![Finding::fail("face worker", detail, "build it with `make build`")];
+    }
+    vec![models(face), sandbox(), camera(face)]
+}
+
+/// Loads the three models as the worker does.
+fn models(face: &Face) -> Finding {
+    let options = wiring::face_options(face);
+    let output = Command::new(places::face_program())
+        .arg("models")
+        .args([&options.detector, &options.landmarks, &options.embedding])
+        .stdin(Stdio::null())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            Finding::pass("models", String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        }
+        Ok(output) => Finding::fail(
+            "models",
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            "install the models again; `make build` brings the library",
+        ),
+        Err(e) => Finding::fail("models", e.to_string(), "build it with `make build`"),
+    }
+}
+
+fn sandbox() -> Finding {
+    let output = Command::new(places::face_program())
+        .arg("sandbox-test")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            Finding::pass("worker shell", "no network, no files, no programs")
+        }
+        Ok(output) => Finding::fail(
+            "worker shell",
+            String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            "use a kernel with landlock and seccomp (Debian 12's has both)",
+        ),
+        Err(e) => Finding::fail("worker shell", e.to_string(), "build it with `make build`"),
+    }
+}
+
+/// Starts the capture program and waits for one whole frame. Beside a running gate the camera is taken.
+fn camera(face: &Face) -> Finding {
+    let Some((program, args)) = face.capture.split_first() else {
+        return Finding::fail("camera", "no capture program", "name one under [face]");
+    };
+    let wanted = u64::from(face.width) * u64::from(face.height) * 3 / 2;
+    let child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(e) => {
+            let remedy = "install it, or name another under [face] capture";
+            return Finding::fail("camera", format!("{program}: {e}"), remedy);
+        }
+    };
+    let (sender, got) = std::sync::mpsc::sync_channel(1);
+    if let Some(mut frames) = child.stdout.take() {
+        std::thread::spawn(move || {
+            let read = std::io::copy(&mut (&mut frames).take(wanted), &mut std::io::sink());
+            let _ = sender.send(read.unwrap_or(0));
+        });
+    }
+    let start = Instant::now();
+    let read = got.recv_timeout(PATIENCE).unwrap_or(0);
+    let _ = child.kill();
+    let _ = child.wait();
+    let size = format!("{}x{}", face.width, face.height);
+    if read == wanted {
+        let ms = start.elapsed().as_millis();
+        return Finding::pass("camera", format!("first {size} frame after {ms} ms"));
+    }
+    Finding::fail(
+        "camera",
+        format!("{program}: {read} of {wanted} bytes of a {size} frame within 5 s"),
+        "is the camera connected, free (the gate may hold it), and set to this size?",
+    )
+}
