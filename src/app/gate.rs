@@ -254,6 +254,12 @@ impl Gate {
             FaceEvent::Enrolled { outcome: Err(why), .. } => {
                 tracing::warn!(?why, "a template is not used: enrol this resident again");
             }
+            FaceEvent::GalleryLoaded { taken, refused } => {
+                if refused > 0 {
+                    tracing::warn!(refused, "templates of another model or key are not used");
+                }
+                self.parts.shared.health().face.templates = taken;
+            }
             FaceEvent::Enrolled { .. } | FaceEvent::Forgotten { .. } => {}
         }
         self.health_due = self.parts.clock.now();

@@ -37,6 +37,8 @@ pub struct FacePath {
     pub status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<crate::domain::FaceFault>,
+    /// In the worker's memory since it started.
+    pub templates: usize,
     /// Which test tells a living face from a picture.
     pub liveness: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
