@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(corrupt, []);
         assert_eq!(tags[0].to_hex(), "010784f221");
         let card = tags[0].card().expect("a name");
-        assert_eq!(card.to_canonical(), format!("em4100:{}", 0x0107_84f2_21u64));
+        assert_eq!(card.to_canonical(), format!("em4100:{}", 0x01_0784_f221_u64));
         assert_eq!(format!("{:?}", tags[0]), "Tag(redacted)");
     }
 
