@@ -266,7 +266,7 @@ impl Gate {
         Ok(())
     }
 
-    fn allowlist(&mut self, outcome: Result<Arc<Allowlist>, RefusedUpdate>) {
+    fn allowlist(&mut self, outcome: Result<Arc<Allowlist>, (Option<u64>, RefusedUpdate)>) {
         let ack = match outcome {
             Ok(list) => {
                 let version = list.version();
@@ -278,9 +278,9 @@ impl Gate {
                 }
                 Ack::Applied { version }
             }
-            Err(why) => {
+            Err((version, why)) => {
                 self.record(EventKind::AllowlistRefused { why });
-                Ack::Refused { why }
+                Ack::Refused { version, why }
             }
         };
         if let Some((link, feed)) = &self.link {

@@ -5,7 +5,7 @@ use super::Event;
 use crate::allowlist::Allowlist;
 use crate::config::Config;
 use crate::domain::{Clock, RefusedUpdate};
-use crate::trust::{Expectation, GateKeys, MAX_ENVELOPE_BYTES};
+use crate::trust::{Expectation, GateKeys, MAX_ENVELOPE_BYTES, claimed_version};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -69,7 +69,8 @@ impl Keeper {
                     let _ = events.send(Event::Allowlist(Ok(self.current.clone())));
                     continue;
                 }
-                let outcome = self.apply(bytes, &clock);
+                let claimed = claimed_version(&bytes);
+                let outcome = self.apply(bytes, &clock).map_err(|why| (claimed, why));
                 if events.send(Event::Allowlist(outcome)).is_err() {
                     return;
                 }

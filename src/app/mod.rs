@@ -43,8 +43,8 @@ enum Event {
     Face(FaceEvent),
     Acked(u64),
     Durable(u64),
-    /// An allowlist was opened and stored, or refused.
-    Allowlist(Result<Arc<Allowlist>, RefusedUpdate>),
+    /// An allowlist was opened and stored, or refused; with what version it claimed to be.
+    Allowlist(Result<Arc<Allowlist>, (Option<u64>, RefusedUpdate)>),
     Stop,
 }
 

@@ -6,6 +6,8 @@
 
 pub mod eyes;
 mod live;
+mod machine;
+pub mod pictures;
 mod script;
 pub mod world;
 
@@ -52,7 +54,7 @@ pub enum Sabotage {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    let pictures = world::Pictures::find(args.pictures)?;
+    let pictures = pictures::Pictures::find(args.pictures)?;
     let once = args.once || !std::io::stdin().is_terminal();
     if once && !args.once {
         eprintln!("Standard input is no terminal: playing the script, as with --once.");

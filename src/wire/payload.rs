@@ -17,8 +17,14 @@ pub struct Names<'a> {
 /// The answer to an allowlist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ack {
-    Applied { version: u64 },
-    Refused { why: RefusedUpdate },
+    Applied {
+        version: u64,
+    },
+    /// `version` is what the envelope claimed to be, where it could be read at all.
+    Refused {
+        version: Option<u64>,
+        why: RefusedUpdate,
+    },
 }
 
 /// An epoch as it is written: 16 hex digits.
@@ -74,7 +80,7 @@ struct AckPayload<'a> {
 pub fn ack(gate: &GateId, t: Option<u64>, ack: &Ack) -> String {
     let (version, why) = match ack {
         Ack::Applied { version } => (Some(*version), None),
-        Ack::Refused { why } => (None, Some(*why)),
+        Ack::Refused { version, why } => (*version, Some(*why)),
     };
     let applied = why.is_none();
     to_text(&AckPayload { v: VERSION, gate, t, what: "allowlist", applied, version, why })
@@ -136,7 +142,7 @@ mod tests {
             r#"{"v":1,"gate":"north","t":5,"what":"allowlist","applied":true,"version":3}"#
         );
         assert_eq!(
-            ack(&gate, None, &Ack::Refused { why: RefusedUpdate::BadSignature }),
+            ack(&gate, None, &Ack::Refused { version: None, why: RefusedUpdate::BadSignature }),
             r#"{"v":1,"gate":"north","t":null,"what":"allowlist","applied":false,"why":"bad-signature"}"#
         );
         assert_eq!(health_down(&gate), r#"{"v":1,"gate":"north","t":null,"status":"down"}"#);

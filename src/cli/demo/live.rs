@@ -2,8 +2,9 @@
 //! witness saw of it.
 
 use super::Sabotage;
+use super::pictures::Pictures;
 use super::script::describe;
-use super::world::{NEIGHBOUR, Pictures, RESIDENT, Stage, UNKNOWN, World};
+use super::world::{NEIGHBOUR, RESIDENT, Stage, UNKNOWN, World};
 use crate::cli::Failure;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{Read, stdin};

@@ -2,7 +2,8 @@
 
 use super::Sabotage;
 use super::eyes::{Seen, Sight};
-use super::world::{NEIGHBOUR, Pictures, RESIDENT, Stage, UNKNOWN, World};
+use super::pictures::Pictures;
+use super::world::{NEIGHBOUR, RESIDENT, Stage, UNKNOWN, World};
 use crate::cli::Failure;
 use serde::Serialize;
 use std::collections::BTreeSet;

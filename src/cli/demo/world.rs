@@ -3,14 +3,14 @@
 
 use super::Sabotage;
 use super::eyes::Eyes;
+use super::machine::{failed, free_port, mosquitto, new_folder, wait_for};
+use super::pictures::Pictures;
 use crate::cli::Failure;
 use crate::domain::SubjectId;
 use crate::trust::GateKeys;
 use crate::wire::format;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -24,84 +24,6 @@ pub const GATE: &str = "north";
 pub const RESIDENT: (u128, u128) = (123, 4567);
 pub const NEIGHBOUR: (u128, u128) = (123, 11223);
 pub const UNKNOWN: (u128, u128) = (224, 1337);
-
-fn failed(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> Failure {
-    move |e| Failure::Unavailable(format!("{what}: {e}"))
-}
-
-/// Who appears before the camera.
-pub struct Pictures {
-    /// Enrolled from these.
-    enrolled: Vec<PathBuf>,
-    /// Another picture of the same person.
-    pub resident: PathBuf,
-    pub stranger: PathBuf,
-}
-
-impl Pictures {
-    /// From the named folder, or the one that `make setup` filled.
-    pub fn find(named: Option<PathBuf>) -> Result<Self, Failure> {
-        let given = named.is_some();
-        let dir = match named {
-            Some(dir) => dir,
-            None => std::env::current_exe()
-                .unwrap_or_default()
-                .ancestors()
-                .flat_map(|dir| [dir.join("pictures"), dir.join("target/pictures")])
-                .find(|dir| dir.is_dir())
-                .ok_or_else(|| {
-                    Failure::NoInput(
-                        "the demonstration's pictures are missing: run `make setup`, or name a \
-                         folder with --pictures"
-                            .into(),
-                    )
-                })?,
-        };
-        let people =
-            people(&dir).map_err(|e| Failure::NoInput(format!("{}: {e}", dir.display())))?;
-        // By default: obama.jpg is enrolled, obama2.jpg comes to the gate, biden.jpg is the stranger.
-        let resident = people.iter().find(|(_, pictures)| pictures.len() >= 2);
-        let stranger =
-            resident.and_then(|(name, _)| people.iter().find(|(other, _)| *other != name));
-        match (resident, stranger) {
-            (Some((_, pictures)), Some((_, others))) if !pictures.is_empty() => {
-                let mut enrolled = pictures.clone();
-                // The picture that comes to the gate is none of those enrolled.
-                let resident = enrolled.remove(1);
-                let stranger = others.first().cloned().unwrap_or_default();
-                Ok(Self { enrolled, resident, stranger })
-            }
-            _ => Err(Failure::Data(format!(
-                "{}: needs at least two pictures of one person and one of another, named \
-                 PERSON-1.jpg, PERSON-2.jpg, OTHER-1.jpg{}",
-                dir.display(),
-                if given { "" } else { "; run `make setup` again" }
-            ))),
-        }
-    }
-}
-
-/// Pictures by person: what stands before the number at the end of a name.
-fn people(dir: &Path) -> std::io::Result<BTreeMap<String, Vec<PathBuf>>> {
-    let mut people: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        let is_picture = path.extension().is_some_and(|e| {
-            ["jpg", "jpeg", "png"].iter().any(|known| e.eq_ignore_ascii_case(known))
-        });
-        let Some(name) = path.file_stem().and_then(|s| s.to_str()).filter(|_| is_picture) else {
-            continue;
-        };
-        let person =
-            name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['-', '_']);
-        // The set-up's pictures of half a face are for tests, not for the play.
-        if !person.is_empty() && !person.contains("partial") {
-            people.entry(person.to_owned()).or_default().push(path);
-        }
-    }
-    people.values_mut().for_each(|pictures| pictures.sort());
-    Ok(people)
-}
 
 /// What the world is made of.
 pub struct Stage<'a> {
@@ -536,42 +458,4 @@ fn raw((facility, number): (u128, u128)) -> Result<String, Failure> {
         .and_then(|format| format.encode(Some(facility), number).ok())
         .map(|bits| bits.to_hex())
         .ok_or_else(|| Failure::Data("the card doesn't fit its format".into()))
-}
-
-/// A folder of our own, that nobody else may look into.
-fn new_folder() -> Result<PathBuf, Failure> {
-    use std::os::unix::fs::DirBuilderExt;
-    let mut name = [0; 8];
-    getrandom::fill(&mut name).map_err(|e| Failure::Unavailable(e.to_string()))?;
-    let dir = std::env::temp_dir().join(format!("eithergate-{:016x}", u64::from_ne_bytes(name)));
-    std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(failed(dir.display()))?;
-    Ok(dir)
-}
-
-fn free_port() -> Result<u16, Failure> {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(failed("a loopback port"))
-}
-
-/// Debian puts it where a user's PATH may not reach.
-fn mosquitto() -> Result<PathBuf, Failure> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
-        .map(|dir| dir.join("mosquitto"))
-        .find(|program| program.is_file())
-        .ok_or_else(|| Failure::Unavailable("mosquitto is not installed: run `make setup`".into()))
-}
-
-fn wait_for(what: &str, mut ready: impl FnMut() -> bool) -> Result<(), Failure> {
-    let end = Instant::now() + Duration::from_secs(15);
-    while Instant::now() < end {
-        if ready() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Err(Failure::Unavailable(format!("{what} did not come up within 15 s")))
 }
