@@ -22,7 +22,7 @@ test: setup ## every test; EITHERGATE_TEST_DATA=DIR adds those that want recorde
 	$(CARGO) test $(RELEASE)
 
 bench: setup ## speed and memory, beside the references they are compared with
-	$(CARGO) bench --features face
+	EITHERGATE_LITERT_PYTHON=$$(models/tools/make.sh bench-python) $(CARGO) bench --features face
 
 models: setup ## rebuild the model files from their origins and compare checksums
 	models/tools/make.sh

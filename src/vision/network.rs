@@ -51,7 +51,7 @@ impl Model {
     }
 
     /// Fills the input, runs, and hands over the network to read its outputs.
-    pub(super) fn run(
+    pub fn run(
         &mut self,
         fill: impl FnOnce(&Manifest, &mut [f32]),
     ) -> Result<&dyn Network, ModelError> {

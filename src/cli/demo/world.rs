@@ -107,6 +107,10 @@ impl World {
         self.port
     }
 
+    pub fn daemon_pid(&self) -> Option<u32> {
+        self.gate.as_ref().map(Child::id)
+    }
+
     /// The relay's level as a kernel would keep it, daemon or none.
     pub fn relay_level(&self) -> std::io::Result<bool> {
         let levels = std::fs::read(self.dir.join("run/sim.levels"))?;
