@@ -183,6 +183,8 @@ impl Network for TfLite {
 }
 
 // SAFETY: declared as in deploy/tflite/xnnpack_delegate.h, with the options opaque.
+// SAFETY: declared as the library's header has them; deploy/tflite/xnnpack_delegate.h is a copy of it, and
+// any pointer stands for one to a type that stays the library's own.
 unsafe extern "C" {
     fn TfLiteXNNPackDelegateCreate(options: *const c_void) -> *mut c_void;
     fn TfLiteXNNPackDelegateDelete(delegate: *mut c_void);
@@ -195,8 +197,7 @@ fn xnnpack_works() -> bool {
     *WORKS.get_or_init(|| {
         quietly(|| {
             // SAFETY: the library takes null for its default options, gives null or a delegate that is
-            // ours, and takes that back; both are its documented C interface, as
-            // deploy/tflite/xnnpack_delegate.h has it.
+            // ours, and takes that back.
             unsafe {
                 let delegate = TfLiteXNNPackDelegateCreate(std::ptr::null());
                 if delegate.is_null() {

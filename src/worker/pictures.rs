@@ -123,8 +123,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
 pub enum PictureError {
     #[error(transparent)]
     Read(#[from] ReadError),
-    #[error("{}: no face found; use a picture with a face at least a fiftieth of its shorter side, seen \
-             from the front", path.display())]
+    #[error("{}: no face found; use a picture with a larger face, seen from the front", path.display())]
     NoFace { path: PathBuf },
     #[error("{}: {why}", path.display())]
     Chain { path: PathBuf, why: ChainError },
