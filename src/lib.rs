@@ -11,6 +11,7 @@ pub mod domain;
 pub mod failure;
 pub mod io;
 pub mod journal;
+pub mod places;
 pub mod site;
 pub mod trust;
 pub mod vision;

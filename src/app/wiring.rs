@@ -2,12 +2,13 @@
 
 use super::face;
 use super::feed::Feed;
-use crate::config::{Broker, Config, Face, Hardware, places};
+use crate::config::{Broker, Config, Face, Hardware};
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::Options;
 #[cfg(feature = "sim")]
 use crate::io::sim;
 use crate::io::{EdgeSink, Outputs};
+use crate::places;
 
 /// Why there are no pins.
 #[derive(Debug, thiserror::Error)]

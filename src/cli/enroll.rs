@@ -4,9 +4,9 @@
 
 use super::{Failure, load_config};
 use crate::app::{self, Answer, Consent, MAX_TEMPLATES, Question};
-use crate::config::places;
 use crate::domain::{Clock, SubjectId};
 use crate::io::clock::SystemClock;
+use crate::places;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

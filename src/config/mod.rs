@@ -4,7 +4,6 @@
 //! `config/eithergate.toml` is the example a person reads; a test keeps it valid.
 
 mod parse;
-pub mod places;
 mod raw;
 
 pub use raw::Mistake;

@@ -2,7 +2,6 @@
 //! pins have in common is here.
 
 pub mod clock;
-pub mod monotonic;
 pub mod mqtt;
 #[cfg(feature = "sim")]
 pub mod sim;

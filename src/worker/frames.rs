@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Play the pictures of a folder as a camera would
 ///
@@ -44,6 +44,9 @@ pub struct Args {
     /// How long nothing but black is shown after each picture, as when a person has left
     #[arg(long, default_value_t = 0)]
     gap_ms: u64,
+    /// Show the picture that is in the folder right now, and black while there is none, without end
+    #[arg(long, conflicts_with_all = ["again", "hold_ms", "gap_ms"])]
+    live: bool,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
@@ -58,11 +61,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             "standard output is a terminal; pipe it to what looks at the frames".to_owned(),
         ));
     }
-    let files = pictures(&args.dir)?;
     // Not through `Stdout`, which looks for line ends in what has none.
     let out = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     let out = out.map_err(|e| Failure::Unavailable(format!("no standard output: {e}")))?;
     let black = black(width, height)?;
+    if args.live {
+        return play_live(args, out, &black);
+    }
+    let files = pictures(&args.dir)?;
     let again = args.again;
     // Decoded ahead, one picture, because a large one takes longer than a frame.
     let (sender, decoded) = sync_channel(1);
@@ -157,6 +163,32 @@ fn play(
         }
     }
     Ok(())
+}
+
+/// A stage: whoever puts a picture into the folder stands before the camera, until it is taken away.
+fn play_live(args: &Args, mut out: impl Write, black: &[u8]) -> Result<(), Failure> {
+    let mut pace = Pace::new(args.fps);
+    let mut shown: Option<(PathBuf, SystemTime, Vec<u8>)> = None;
+    loop {
+        let file = pictures(&args.dir).ok().and_then(|files| files.into_iter().next());
+        let changed = file.and_then(|file| {
+            let when = fs::metadata(&file).and_then(|about| about.modified()).ok()?;
+            Some((file, when))
+        });
+        match (changed, &shown) {
+            (Some((file, when)), Some((now, since, _))) if file == *now && when == *since => {}
+            (Some((file, when)), _) => {
+                let frame = decode(&file, args.width, args.height)?;
+                shown = Some((file, when, frame));
+            }
+            (None, _) => shown = None,
+        }
+        match out.write_all(shown.as_ref().map_or(black, |(_, _, frame)| frame)) {
+            Ok(()) => pace.wait(),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(e) => return Err(Failure::Unavailable(format!("can't write frames: {e}"))),
+        }
+    }
 }
 
 /// Frames that fill a time; at least one if there is any time to fill.

@@ -25,6 +25,7 @@ mod entry {
     use super::{frames, pictures, run, sandbox_test};
     use crate::failure::conclude;
     use clap::{Parser, Subcommand};
+    use std::path::PathBuf;
     use std::process::ExitCode;
 
     /// Eithergate's face recognition: the daemon's worker, and commands that look at pictures.
@@ -41,6 +42,13 @@ mod entry {
         Pictures(pictures::Command),
         /// Play the pictures of a folder as a camera would, for `capture` in a gate's configuration
         Frames(frames::Args),
+        /// Load the three models as the worker does, and name them
+        #[command(hide = true)]
+        Models {
+            /// Their manifests: detector, landmarks, embedding
+            #[arg(num_args = 3, required = true)]
+            manifests: Vec<PathBuf>,
+        },
         /// The worker itself, started by the daemon
         #[command(hide = true)]
         Run(run::Args),
@@ -59,6 +67,7 @@ mod entry {
         };
         conclude(match cli.command {
             Command::Pictures(command) => pictures::run(command),
+            Command::Models { manifests } => pictures::name_models(&manifests),
             Command::Frames(args) => frames::run(&args),
             Command::Run(args) => run::run(&args),
             Command::SandboxTest => sandbox_test::run(),

@@ -8,7 +8,7 @@ mod models;
 mod read;
 mod seal;
 
-pub use models::{Chosen, chain, models_dir};
+pub use models::{Chosen, chain, models_dir, name_models};
 pub use read::{ReadError, read_picture};
 
 use crate::failure::Failure;

@@ -3,10 +3,11 @@
 use super::Finding;
 use crate::allowlist::Allowlist;
 use crate::app::{self, Answer, Question, wiring};
-use crate::config::{Config, Face, places};
+use crate::config::{Config, Face};
 use crate::domain::Clock;
 use crate::io::clock::SystemClock;
 use crate::io::template_key;
+use crate::places;
 use crate::trust::{Expectation, GateKeys};
 use rumqttc::{Client, Event, MqttOptions, Packet};
 use std::io::Read;

@@ -259,9 +259,9 @@ contact = "nobody@example.org"
 [face]
 door = "main"
 template_key = "template.key"
-width = 640
-height = 480
-capture = ["{face_program}", "frames", "{stage}", "--live"]
+width = 480
+height = 640
+capture = ["{face_program}", "frames", "{stage}", "--live", "--width", "480", "--height", "640"]
 "#,
             face_program = self.program.with_file_name("eithergate-face").display(),
             stage = self.dir.join("stage").display(),

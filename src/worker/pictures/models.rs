@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::io::tflite::{LoadError, load};
+use crate::places;
 use crate::vision::Chain;
 use std::path::{Path, PathBuf};
 
@@ -37,24 +38,22 @@ fn failure(e: LoadError) -> Failure {
     if e.missing { Failure::NoInput(e.to_string()) } else { Failure::Data(e.to_string()) }
 }
 
-/// Where the models lie: the folder given, else `$EITHERGATE_MODELS`, else `../share/eithergate/models`
-/// beside the program's folder, `./models`, or a `models` folder above the program (a build tree).
+/// Where the models lie; see [`places::models_dir`].
 pub fn models_dir(given: Option<&Path>) -> Result<PathBuf, Failure> {
-    let from_environment = std::env::var_os("EITHERGATE_MODELS").map(PathBuf::from);
-    if let Some(dir) = given.map(Path::to_path_buf).or(from_environment) {
-        return Ok(dir);
-    }
-    let program = std::env::current_exe().unwrap_or_default();
-    let above = || program.ancestors().skip(1);
-    let installed = above().nth(1).map(|dir| dir.join("share/eithergate/models"));
-    let mut places = installed
-        .into_iter()
-        .chain([PathBuf::from("models")])
-        .chain(above().map(|dir| dir.join("models")));
-    places.find(|dir| dir.join("detector.toml").is_file()).ok_or_else(|| {
+    places::models_dir(given.map(Path::to_path_buf)).ok_or_else(|| {
         Failure::NoInput(
             "the models were not found; name their folder with --models DIR or $EITHERGATE_MODELS"
                 .into(),
         )
     })
+}
+
+/// Loads models and prints what they are called: for `eithergate check`.
+pub fn name_models(manifests: &[PathBuf]) -> Result<(), Failure> {
+    let mut names = Vec::new();
+    for manifest in manifests {
+        names.push(load(manifest, 1).map_err(failure)?.manifest().name.clone());
+    }
+    println!("{}", names.join(", "));
+    Ok(())
 }
