@@ -2,7 +2,7 @@
 //! disk, model or network.
 
 use super::control::FacePath;
-use super::face::FaceEvent;
+use super::face::{FaceEvent, Supervisor};
 use super::feed::Feed;
 use super::health::{AllowlistHealth, DoorHealth, JournalHealth, Shared};
 use super::readers::{Meaning, Readers};
@@ -334,10 +334,9 @@ impl Gate {
             let mode = self.core.mode(DoorId(i as u8))?;
             Some(DoorHealth { name: door.name.clone(), mode })
         });
-        let worker = match &*self.parts.face.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(supervisor) => Some(supervisor.status()),
-            None => None,
-        };
+        let face = self.parts.face.lock().unwrap_or_else(PoisonError::into_inner);
+        let worker = face.as_ref().map(Supervisor::status);
+        drop(face);
         {
             let mut health = self.parts.shared.health();
             health.face.worker = worker;

@@ -28,7 +28,7 @@ impl Keeper {
         let expected = Expectation {
             site: config.site.clone(),
             gate: config.gate.clone(),
-            root: config.trust.root_key.clone(),
+            root: config.trust.root_key,
             now: None,
         };
         let path = config.data_dir.join("allowlist");

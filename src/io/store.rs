@@ -260,7 +260,9 @@ mod tests {
         let (store, _) = Store::open(dir.path())?;
         let epoch = store.epoch();
         let (tx, rx) = sync_channel(10);
-        let writer = store.writer(move |seq| drop(tx.try_send(seq)));
+        let writer = store.writer(move |seq| {
+            let _ = tx.try_send(seq);
+        });
         for seq in 1..=5u64 {
             assert!(writer.append(seq, vec![seq as u8], (seq == 5).then_some(1)));
         }

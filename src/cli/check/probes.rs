@@ -150,7 +150,7 @@ fn allowlist(config: &Config) -> Vec<Finding> {
     let expected = Expectation {
         site: config.site.clone(),
         gate: config.gate.clone(),
-        root: config.trust.root_key.clone(),
+        root: config.trust.root_key,
         now: None,
     };
     vec![match Allowlist::open(&bytes, &keys, &expected, None) {
