@@ -14,7 +14,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("site", &["domain", "trust", "allowlist", "wire"]),
     (
         "worker",
-        &["domain", "vision", "wire", "failure", "io::tflite", "io::clock", "io::template_key"],
+        &[
+            "domain",
+            "vision",
+            "wire",
+            "failure",
+            "places",
+            "io::tflite",
+            "io::clock",
+            "io::template_key",
+        ],
     ),
     ("io", &["domain", "wire"]),
     ("io::tflite", &["domain", "wire", "vision"]),
@@ -27,6 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("wire", &["domain"]),
     ("domain", &[]),
     ("failure", &[]),
+    ("places", &[]),
 ];
 
 /// Rooms with no executor, store, broker or clock inside: `now` and inputs in, commands out.

@@ -428,6 +428,18 @@ capture = ["{face_program}", "frames", "{stage}", "--live", "--width", "480", "-
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok()
     }
 
+    /// Takes everybody away and waits until no grant runs any more and all was published.
+    pub fn settle(&mut self) -> Result<(), Failure> {
+        self.show(None)?;
+        let quiet = |world: &Self| {
+            let released = !world.relay_level().unwrap_or(true);
+            released && world.status().is_some_and(|health| health["journal"]["outbox"] == 0)
+        };
+        // Longer than a grant, in case a face was just being recognised.
+        std::thread::sleep(Duration::from_millis(2_000));
+        wait_for("a quiet gate", || quiet(self))
+    }
+
     /// Waits until frames are looked at.
     pub fn face_is_up(&self, within: Duration) -> bool {
         let end = Instant::now() + within;

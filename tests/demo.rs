@@ -1,0 +1,86 @@
+//! The whole gate, both ways in, through the demonstration's own stage; and that its script notices what is
+//! broken. Wants what `make setup` brings: Mosquitto, TensorFlow Lite, pictures.
+#![cfg(feature = "face")]
+
+use eithergate::cli::demo::eyes::Sight;
+use eithergate::cli::demo::pictures::Pictures;
+use eithergate::cli::demo::world::{RESIDENT, Stage, World};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_eithergate"))
+}
+
+/// Plays the script; gives the exit code and the steps.
+fn play(args: &[&str]) -> (Option<i32>, Vec<Value>) {
+    let output = Command::new(program())
+        .args(["demo", "--once", "--json"])
+        .args(args)
+        .output()
+        .unwrap_or_else(|e| panic!("{e}"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let steps = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    (output.status.code(), steps)
+}
+
+#[test]
+fn everything_the_script_expects_happens() {
+    let (code, steps) = play(&[]);
+    let failed: Vec<_> = steps.iter().filter(|step| step["ok"] != true).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(steps.len() >= 20, "only {} steps", steps.len());
+    for key in ["t_ms", "what", "expected"] {
+        assert!(steps.iter().all(|step| !step[key].is_null()), "a step lacks {key}");
+    }
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_stuck_relay_an_empty_allowlist_and_an_absent_broker_are_noticed() {
+    let plays = ["relay-stuck", "allowlist-empty", "broker-absent"]
+        .map(|sabotage| (sabotage, std::thread::spawn(move || play(&["--sabotage", sabotage]))));
+    for (sabotage, play) in plays {
+        let (code, steps) = play.join().unwrap_or_default();
+        assert_eq!(code, Some(1), "{sabotage}");
+        assert!(steps.iter().any(|step| step["ok"] == false), "{sabotage}: nothing failed");
+    }
+}
+
+#[test]
+fn twenty_kills_of_the_worker_in_the_middle_of_traffic_cost_no_card() {
+    let pictures = Pictures::find(None).unwrap_or_else(|e| panic!("{e:?}"));
+    // The back-off doubles with each kill, so the twenty are spread over five gates.
+    for _ in 0..5 {
+        let stage = Stage { program: program(), pictures: Some(&pictures), sabotage: None };
+        let mut world = World::build(stage, &|_| {}).unwrap_or_else(|e| panic!("{e:?}"));
+        assert!(world.face_is_up(SOON), "the face path did not come up");
+        must(world.show(Some(&pictures.resident)));
+        for kill in 0..4 {
+            assert!(world.face_is_up(SOON), "kill {kill}: the worker did not come back");
+            let mark = world.eyes.mark();
+            must(world.present_card(RESIDENT));
+            assert!(world.kill_face("worker_pid"), "kill {kill}: there was no worker");
+            let granted = |s: &Sight| s.is_event("AccessGranted", &[("way", "card")]);
+            assert!(world.eyes.wait(mark, SOON, granted).is_some(), "kill {kill}: no grant");
+            must(world.set_contact(true));
+            must(world.set_contact(false));
+            let degraded = |s: &Sight| s.is_event("FaceDegraded", &[]);
+            assert!(world.eyes.wait(mark, SOON, degraded).is_some(), "kill {kill}: not told");
+        }
+        must(world.settle());
+        assert!(!world.relay_level().unwrap_or(true), "the relay stayed energised");
+        let numbers = world.eyes.numbers();
+        let last = numbers.keys().map(|(_, _, seq)| *seq).max().unwrap_or(0);
+        assert_eq!(numbers.len() as u64, last, "an event is missing");
+    }
+}
+
+#[track_caller]
+fn must(outcome: Result<(), eithergate::cli::Failure>) {
+    outcome.unwrap_or_else(|e| panic!("{e:?}"));
+}
