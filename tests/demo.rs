@@ -80,6 +80,17 @@ fn twenty_kills_of_the_worker_in_the_middle_of_traffic_cost_no_card() {
     }
 }
 
+#[test]
+fn only_the_worker_needs_tensorflow_lite() {
+    for (program, wants) in
+        [(program(), false), (PathBuf::from(env!("CARGO_BIN_EXE_eithergate-face")), true)]
+    {
+        let output = Command::new("ldd").arg(&program).output().unwrap_or_else(|e| panic!("{e}"));
+        let needs = String::from_utf8_lossy(&output.stdout).contains("tensorflowlite");
+        assert_eq!(needs, wants, "{}", program.display());
+    }
+}
+
 #[track_caller]
 fn must(outcome: Result<(), eithergate::cli::Failure>) {
     outcome.unwrap_or_else(|e| panic!("{e:?}"));

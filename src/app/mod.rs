@@ -26,6 +26,7 @@ use crate::journal::{Journal, Kept};
 use crate::trust::{GateKeys, KeyFileError};
 use face::{FaceEvent, Supervisor};
 use gate::Gate;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -71,7 +72,11 @@ pub enum AppError {
 pub fn run(config: Config) -> Result<(), AppError> {
     let clock = SystemClock;
     for path in [&config.data_dir, &config.run_dir] {
-        std::fs::create_dir_all(path)
+        // What is in there is the gate's own: sealed templates, the socket that enrols.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
             .map_err(|cause| AppError::Folder { path: path.clone(), cause })?;
     }
     let config = Arc::new(config);

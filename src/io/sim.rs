@@ -10,7 +10,7 @@ use crate::wire::wiegand::{Bits, Level, Line, edges_of};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -163,6 +163,7 @@ pub fn open(
         _ => {}
     }
     let listener = UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     let clients = Clients::default();
     let wiring = Arc::new(wiring);
     let (notices, queue) = sync_channel(QUEUE);

@@ -302,6 +302,24 @@ mod tests {
     }
 
     #[test]
+    fn garbage_in_place_of_events_is_set_aside_too() -> Outcome {
+        for (at, file) in ["db", "conf"].into_iter().enumerate() {
+            let dir = tempfile::tempdir()?;
+            let (store, _) = Store::open(dir.path())?;
+            store.put_templates(&[1; 16], &[vec![7; 100_000]])?;
+            drop(store);
+            let path = dir.path().join("store").join(file);
+            let len = std::fs::metadata(&path)?.len() as usize;
+            let garbage: Vec<u8> = (0..len).map(|i| (i * 31 + at) as u8).collect();
+            std::fs::write(&path, garbage)?;
+            let (store, _) = Store::open(dir.path())?;
+            store.put_templates(&[2; 16], &[vec![8]])?;
+            assert!(store.templates()?.contains(&vec![8]), "{file}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_subjects_templates_replace_the_ones_before() -> Outcome {
         let dir = tempfile::tempdir()?;
         let (store, _) = Store::open(dir.path())?;

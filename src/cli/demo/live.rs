@@ -2,6 +2,7 @@
 //! witness saw of it.
 
 use super::Sabotage;
+use super::eyes::Sight;
 use super::pictures::Pictures;
 use super::script::describe;
 use super::world::{NEIGHBOUR, RESIDENT, Stage, UNKNOWN, World};
@@ -31,13 +32,21 @@ pub(super) fn play(sabotage: Option<Sabotage>, pictures: Pictures) -> Result<(),
     let printer = {
         let (eyes, over) = (world.eyes.clone(), over.clone());
         std::thread::spawn(move || {
-            let mut mark = 0;
+            let (mut mark, mut health) = (0, String::new());
             while !over.load(Ordering::Relaxed) {
                 eyes.wait(mark, Duration::from_millis(200), |_| true);
                 let news = eyes.since(mark);
                 mark += news.len();
-                for line in news.iter().filter_map(|seen| describe(seen, start)) {
-                    println!("{line}");
+                for seen in &news {
+                    let Some((when, what)) = describe(seen, start) else { continue };
+                    // Reports come often; only what changed is news.
+                    let is_report = matches!(seen.what, Sight::Health(_));
+                    if !is_report || what != health {
+                        println!("{when}  {what}");
+                    }
+                    if is_report {
+                        health = what;
+                    }
                 }
             }
         })

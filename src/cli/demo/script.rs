@@ -313,8 +313,8 @@ impl Play {
     }
 }
 
-/// For the live timeline: one line for what was seen.
-pub(super) fn describe(seen: &Seen, start: Instant) -> Option<String> {
+/// For the live timeline: when, and one line for what was seen.
+pub(super) fn describe(seen: &Seen, start: Instant) -> Option<(String, String)> {
     let at = seen.at.duration_since(start).as_secs_f32();
     let text = match &seen.what {
         Sight::Output { name, active } => {
@@ -345,5 +345,5 @@ pub(super) fn describe(seen: &Seen, start: Instant) -> Option<String> {
         Sight::Ack(ack) => format!("allowlist refused: {}", ack["why"]),
         Sight::Forged => "FORGED   a message that the gate did not sign".into(),
     };
-    Some(format!("{at:>8.3} s  {text}"))
+    Some((format!("{at:>8.3} s"), text))
 }
