@@ -376,7 +376,8 @@ impl Server {
         }
     }
 
-    /// Sends edges when they are due, stamped with when they were due.
+    /// Hands over all edges at once, stamped with when they are due, and waits until then. Paced one by one,
+    /// a busy machine would tear frames apart that no kernel's timestamps would.
     fn play(
         &self,
         reader: String,
@@ -386,15 +387,16 @@ impl Server {
         let lines = self.wiring.readers.iter().find(|r| r.name == reader);
         let lines = lines.ok_or_else(|| format!("there is no reader named {reader:?}"))?;
         let start = clock.now();
-        let mut last = start;
+        let (mut last, mut end) = (start, start);
         for (offset, is_d1, high) in edges {
             let at = start + Duration::from_micros(offset.min(60_000_000));
-            std::thread::sleep(at.since(clock.now()).into());
             self.emit(PinEdge { line: if is_d1 { lines.d1 } else { lines.d0 }, high, at })?;
+            end = end.max(at);
             if !high {
                 last = at;
             }
         }
+        std::thread::sleep(end.since(clock.now()).into());
         Ok(Notice::Sent { t_us: clock.now(), reader, first_us: start, last_us: last })
     }
 

@@ -182,7 +182,6 @@ impl Network for TfLite {
     }
 }
 
-// SAFETY: declared as in deploy/tflite/xnnpack_delegate.h, with the options opaque.
 // SAFETY: declared as the library's header has them; deploy/tflite/xnnpack_delegate.h is a copy of it, and
 // any pointer stands for one to a type that stays the library's own.
 unsafe extern "C" {

@@ -46,7 +46,9 @@ enum End {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    // First of all: it closes what was inherited.
+    // Readers and relays outrank recognition; threads started later inherit it.
+    let _ = rustix::process::nice(10);
+    // Before anything is opened: it closes what was inherited.
     let prepared = sandbox::prepare();
     let socket = intake::socket().map_err(|_| {
         Failure::Usage("`run` is started by the daemon, with a socket as standard input".to_owned())

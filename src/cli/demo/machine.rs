@@ -10,13 +10,20 @@ pub(super) fn failed(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error
 }
 
 /// A folder of our own, that nobody else may look into.
-pub(super) fn new_folder() -> Result<PathBuf, Failure> {
+pub(super) fn new_folder(inside: PathBuf) -> Result<PathBuf, Failure> {
     use std::os::unix::fs::DirBuilderExt;
     let mut name = [0; 8];
     getrandom::fill(&mut name).map_err(|e| Failure::Unavailable(e.to_string()))?;
-    let dir = std::env::temp_dir().join(format!("eithergate-{:016x}", u64::from_ne_bytes(name)));
+    let dir = inside.join(format!("eithergate-{:016x}", u64::from_ne_bytes(name)));
     std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(failed(dir.display()))?;
     Ok(dir)
+}
+
+/// In memory, as a gate's run folder is, where this machine has such a place: a disk that is flushing would
+/// hold up the pins.
+pub(super) fn run_folder() -> Result<PathBuf, Failure> {
+    let memory = PathBuf::from("/dev/shm");
+    new_folder(if memory.is_dir() { memory } else { std::env::temp_dir() })
 }
 
 pub(super) fn free_port() -> Result<u16, Failure> {

@@ -3,7 +3,7 @@
 
 use super::Sabotage;
 use super::eyes::Eyes;
-use super::machine::{failed, free_port, mosquitto, new_folder, wait_for};
+use super::machine::{failed, free_port, mosquitto, new_folder, run_folder, wait_for};
 use super::pictures::Pictures;
 use crate::cli::Failure;
 use crate::domain::SubjectId;
@@ -37,6 +37,7 @@ pub struct Stage<'a> {
 /// A site with one gate, running.
 pub struct World {
     dir: PathBuf,
+    run_dir: PathBuf,
     program: PathBuf,
     has_camera: bool,
     port: u16,
@@ -52,13 +53,14 @@ impl World {
     /// Builds the stage: broker, office, gate, and an enrolled resident. `tell` hears what is going on.
     pub fn build(stage: Stage<'_>, tell: &dyn Fn(&str)) -> Result<Self, Failure> {
         let Stage { program, pictures, sabotage } = stage;
-        let dir = new_folder()?;
+        let (dir, run_dir) = (new_folder(std::env::temp_dir())?, run_folder()?);
         std::fs::create_dir_all(dir.join("stage")).map_err(failed(dir.display()))?;
         let mut subject = [0; 16];
         getrandom::fill(&mut subject).map_err(|e| Failure::Unavailable(e.to_string()))?;
         let mut world = Self {
             port: free_port()?,
             dir,
+            run_dir,
             program,
             has_camera: pictures.is_some(),
             broker: None,
@@ -107,13 +109,18 @@ impl World {
         self.port
     }
 
+    /// The pins' socket.
+    pub fn socket(&self) -> PathBuf {
+        self.run_dir.join("sim.sock")
+    }
+
     pub fn daemon_pid(&self) -> Option<u32> {
         self.gate.as_ref().map(Child::id)
     }
 
     /// The relay's level as a kernel would keep it, daemon or none.
     pub fn relay_level(&self) -> std::io::Result<bool> {
-        let levels = std::fs::read(self.dir.join("run/sim.levels"))?;
+        let levels = std::fs::read(self.run_dir.join("sim.levels"))?;
         Ok(levels.get(17) == Some(&b'1'))
     }
 
@@ -215,7 +222,7 @@ impl World {
 name = "{GATE}"
 site = "{SITE}"
 data_dir = "data"
-run_dir = "run"
+run_dir = "{run_dir}"
 
 [trust]
 root_key {root_key}
@@ -226,7 +233,7 @@ url = "mqtt://127.0.0.1:{port}"
 
 [hardware]
 backend = "sim"
-socket = "run/sim.sock"
+socket = "{run_dir}/sim.sock"
 
 [[door]]
 name = "main"
@@ -245,6 +252,7 @@ formats = ["h10301"]
 
 {face}"#,
             port = self.port,
+            run_dir = self.run_dir.display(),
         );
         std::fs::write(self.dir.join("gate.toml"), config).map_err(failed("gate.toml"))
     }
@@ -283,7 +291,7 @@ capture = ["{face_program}", "frames", "{stage}", "--live", "--width", "480", "-
             .spawn()
             .map_err(failed("the daemon"))?;
         self.gate = Some(child);
-        let socket = self.dir.join("run/sim.sock");
+        let socket = self.socket();
         let mut pins = None;
         wait_for("the daemon's pins", || {
             pins = UnixStream::connect(&socket).ok();
@@ -465,6 +473,7 @@ impl Drop for World {
         }
         self.stop_broker();
         let _ = std::fs::remove_dir_all(&self.dir);
+        let _ = std::fs::remove_dir_all(&self.run_dir);
     }
 }
 
