@@ -103,15 +103,17 @@ pub(super) fn serve(
 pub fn ask(config: &Config, question: &Question) -> Result<Answer, std::io::Error> {
     let stream = UnixStream::connect(socket_path(config))?;
     say(&stream, question)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     hear(&stream, MAX_ANSWER)
 }
 
 fn question(stream: &UnixStream) -> Result<Question, String> {
+    // Whoever connects has its question ready; one that dawdles keeps everybody waiting.
+    stream.set_read_timeout(Some(Duration::from_secs(1))).map_err(|e| e.to_string())?;
     hear(stream, MAX_QUESTION).map_err(|e| e.to_string())
 }
 
 fn hear<T: serde::de::DeserializeOwned>(stream: &UnixStream, max: u64) -> std::io::Result<T> {
-    stream.set_read_timeout(Some(PATIENCE))?;
     let mut line = Vec::new();
     BufReader::new(stream.take(max)).read_until(b'\n', &mut line)?;
     Ok(serde_json::from_slice(&line)?)
@@ -184,10 +186,14 @@ fn enrol(
     }
     store.put_templates(&id.0, &records).map_err(|e| e.to_string())?;
     let count = templates.len();
+    if let Ok(all) = store.templates() {
+        shared.health().face.templates = all.len();
+    }
     if let Ok(face) = face.lock()
         && let Some(supervisor) = &*face
     {
-        // One that is too busy has them from the store at the worker's next start.
+        // In place of any before. One that is too busy has them from the store at the worker's next start.
+        let _ = supervisor.forget(id);
         for template in templates {
             let _ = supervisor.enrol(template);
         }

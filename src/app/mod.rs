@@ -71,6 +71,8 @@ pub enum AppError {
 /// Runs the gate until it is told to stop.
 pub fn run(config: Config) -> Result<(), AppError> {
     let clock = SystemClock;
+    // Whatever the gate writes is its own, also in a folder somebody else made.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     for path in [&config.data_dir, &config.run_dir] {
         // What is in there is the gate's own: sealed templates, the socket that enrols.
         std::fs::DirBuilder::new()

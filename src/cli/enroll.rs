@@ -70,7 +70,13 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
             Failure::Unavailable(format!("{}: {e}: build it with `make build`", program.display()))
         })?;
     if !output.status.success() {
-        return Err(Failure::Data("nothing was enrolled".into()));
+        let why = "nothing was enrolled".to_owned();
+        return Err(match output.status.code() {
+            Some(66) => Failure::NoInput(why),
+            Some(78) => Failure::Config(why),
+            Some(69) => Failure::Unavailable(why),
+            _ => Failure::Data(why),
+        });
     }
     let sealed: Vec<String> = output
         .stdout

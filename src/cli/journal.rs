@@ -2,6 +2,8 @@
 
 use super::{Failure, load_config};
 use crate::app::{self, Answer, Question};
+use crate::config::Config;
+use crate::domain::{DoorId, ReaderId};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -52,9 +54,23 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         };
         for entry in events {
             after = after.max(entry["seq"].as_u64().unwrap_or(u64::MAX));
-            if json { println!("{entry}") } else { println!("{}", line(entry)) }
+            let entry = named(entry, &config);
+            if json { println!("{entry}") } else { println!("{}", line(&entry)) }
         }
     }
+}
+
+/// Doors and readers by their names, as everywhere outside the gate.
+fn named(entry: &Value, config: &Config) -> Value {
+    let mut entry = entry.clone();
+    let place = |value: &Value| value.as_u64().and_then(|i| u8::try_from(i).ok());
+    if let Some(door) = place(&entry["event"]["door"]) {
+        entry["event"]["door"] = config.door_name(DoorId(door)).into();
+    }
+    if let Some(reader) = place(&entry["event"]["reader"]) {
+        entry["event"]["reader"] = config.reader_name(ReaderId(reader)).into();
+    }
+    entry
 }
 
 fn line(entry: &Value) -> String {

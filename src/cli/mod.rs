@@ -29,15 +29,12 @@ struct Cli {
 enum Command {
     /// Run the gate: the daemon that systemd starts
     Run(run::Args),
-    /// Look at everything this gate needs and say what to mend
     Check(check::Args),
-    /// A whole gate, simulated on this machine
     Demo(demo::Args),
     /// What a reader really sent: from a capture, a number on paper, or recorded bytes
     Decode(decode::Args),
     /// Look at and measure face recognition on pictures
     Face(face::Args),
-    /// Store a consenting resident's face templates at this gate
     Enroll(enroll::Args),
     /// Read the gate's journal of events
     Journal(journal::Args),

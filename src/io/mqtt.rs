@@ -19,6 +19,8 @@ const WINDOW: usize = 64;
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// A connection that lived this long was a good one.
+const SETTLED: Duration = Duration::from_secs(10);
 /// An allowlist of 100,000 cards is about 5 MB; rumqttc's default is 10 KB.
 const MAX_INCOMING: usize = 64 << 20;
 const MAX_OUTGOING: usize = 1 << 20;
@@ -236,8 +238,10 @@ impl<E: Fn(LinkEvent) + Send + 'static> Session<E> {
     async fn run(&mut self) {
         let mut wait = RETRY_MIN;
         loop {
-            let connected = self.connection().await;
-            if connected {
+            let start = tokio::time::Instant::now();
+            // A broker that takes us in and throws us out at once (or sends what is too large to take) is no
+            // better than none.
+            if self.connection().await && start.elapsed() >= SETTLED {
                 wait = RETRY_MIN;
             }
             tokio::time::sleep(wait).await;

@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex};
 const MAX_LINE: u64 = 64 * 1024;
 const MAX_CLIENTS: usize = 8;
 const MAX_EDGES: usize = 2_048;
+const MAX_OFFSET_US: u64 = 2_000_000;
+const MAX_INTERVAL_US: u64 = 20_000;
 const QUEUE: usize = 256;
 
 /// What is simulated.
@@ -280,7 +282,11 @@ impl Server {
             if server.greet(&stream, &clock).is_err() {
                 continue;
             }
-            let _ = spawn("sim-client", move || server.serve(&stream, &clock));
+            let _ = spawn("sim-client", move || {
+                server.serve(&stream, &clock);
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+                server.forget_the_gone();
+            });
         }
     }
 
@@ -308,12 +314,29 @@ impl Server {
         Ok(())
     }
 
+    /// Gives up the places of clients whose connection is over.
+    fn forget_the_gone(&self) {
+        let Ok(mut clients) = self.clients.lock() else { return };
+        clients.retain(|client| {
+            let mut ready = [rustix::event::PollFd::new(client, rustix::event::PollFlags::empty())];
+            let over = rustix::event::PollFlags::HUP | rustix::event::PollFlags::ERR;
+            let none = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+            rustix::event::poll(&mut ready, Some(&none)).is_ok()
+                && !ready[0].revents().intersects(over)
+        });
+    }
+
     fn serve(&self, stream: &UnixStream, clock: &impl Clock) {
         let mut lines = BufReader::new(stream);
         loop {
             let mut line = Vec::new();
             match lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
                 Ok(n) if n > 0 && line.last() == Some(&b'\n') => {}
+                Ok(n) if n as u64 == MAX_LINE => {
+                    let error = format!("a line is at most {MAX_LINE} bytes; good-bye");
+                    let _ = write_line(stream, &Notice::Error { error });
+                    return;
+                }
                 _ => return,
             }
             let outcome = serde_json::from_slice(&line)
@@ -350,7 +373,10 @@ impl Server {
                 let bits = value.ok().and_then(|value| Bits::new(value, read.bits));
                 let bits =
                     bits.ok_or("raw must be hex of no more than the given bits, at most 128")?;
-                let (pulse, interval) = (read.pulse_us.min(100_000), read.interval_us.min(100_000));
+                let (pulse, interval) = (read.pulse_us, read.interval_us);
+                if pulse.max(interval) > MAX_INTERVAL_US {
+                    return Err(format!("pulse_us and interval_us are at most {MAX_INTERVAL_US}"));
+                }
                 let edges = edges_of(
                     bits,
                     Instant(0),
@@ -364,8 +390,11 @@ impl Server {
                 self.play(read.reader, edges, clock)
             }
             Request::Edges(EdgesRequest { reader, edges }) => {
-                if edges.len() > MAX_EDGES {
-                    return Err(format!("at most {MAX_EDGES} edges at a time"));
+                let too_late = edges.iter().any(|(at, ..)| *at > MAX_OFFSET_US);
+                if edges.len() > MAX_EDGES || too_late {
+                    return Err(format!(
+                        "at most {MAX_EDGES} edges at a time, within {MAX_OFFSET_US} us"
+                    ));
                 }
                 let edges = edges
                     .into_iter()
@@ -389,7 +418,7 @@ impl Server {
         let start = clock.now();
         let (mut last, mut end) = (start, start);
         for (offset, is_d1, high) in edges {
-            let at = start + Duration::from_micros(offset.min(60_000_000));
+            let at = start + Duration::from_micros(offset);
             self.emit(PinEdge { line: if is_d1 { lines.d1 } else { lines.d0 }, high, at })?;
             end = end.max(at);
             if !high {

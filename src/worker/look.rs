@@ -66,7 +66,7 @@ impl Looker {
     pub fn look(&mut self, frame: &[u8], captured_at: Instant) -> Result<Vec<Observation>, String> {
         let picture = Picture::from_i420(self.width, self.height, frame)
             .map_err(|e| format!("a frame: {e}"))?;
-        let faces = self.chain.faces(&picture).map_err(|e| e.to_string())?;
+        let faces = self.chain.faces_in_frame(&picture).map_err(|e| e.to_string())?;
         let mut sightings = Vec::with_capacity(faces.len());
         for face in faces {
             let template = if self.tracker.wants_template(captured_at, &face.bounds) {

@@ -238,25 +238,27 @@ struct Compared {
 fn embed(args: &Embed) -> Result<(), Failure> {
     let sealer = args.seal.sealer()?;
     let mut chain = chain(&args.chosen)?;
+    if let Some(sealer) = &sealer {
+        return seal_all(&mut chain, sealer, &args.pictures);
+    }
     let mut first_failure = None;
     for path in &args.pictures {
         let name = path.display().to_string();
-        match (embed_picture(&mut chain, path), &sealer) {
-            (Ok((template, _)), Some(sealer)) => say(&sealer.json(&template)?)?,
-            (Ok((template, face)), None) if args.json => {
+        match (embed_picture(&mut chain, path), args.json) {
+            (Ok((template, face)), true) => {
                 let model: String = template.model().iter().map(|b| format!("{b:02x}")).collect();
                 let face = FaceAnswer::from(&face);
                 say(&Embedded { picture: name, face, model, template: template.values() })?;
             }
-            (Ok((template, face)), None) => print(&format!(
+            (Ok((template, face)), false) => print(&format!(
                 "{name}: a face of {:.0} x {:.0} pixels, quality {:.2}, {} numbers\n",
                 face.bounds.width,
                 face.bounds.height,
                 face.quality,
                 template.values().len()
             ))?,
-            (Err(e), _) => {
-                if args.json || sealer.is_some() {
+            (Err(e), json) => {
+                if json {
                     say(&json!({"picture": name, "error": e.to_string()}))?;
                 }
                 if let Some(earlier) = first_failure.replace(Failure::from(e)) {
@@ -266,6 +268,28 @@ fn embed(args: &Embed) -> Result<(), Failure> {
         }
     }
     first_failure.map_or(Ok(()), Err)
+}
+
+/// One person's templates, all or none: a picture of somebody else among them would let that person in.
+fn seal_all(chain: &mut Chain, sealer: &seal::Sealer, paths: &[PathBuf]) -> Result<(), Failure> {
+    let mut templates: Vec<Template> = Vec::new();
+    for path in paths {
+        let (template, _) = embed_picture(chain, path)?;
+        let space = chain.space();
+        for (earlier, earlier_path) in templates.iter().zip(paths) {
+            let distance = space.distance(earlier, &template);
+            if distance.is_ok_and(|d| d >= space.metric.threshold) {
+                return Err(Failure::Data(format!(
+                    "{} and {} don't show one person, as far as the model can tell; enrol each \
+                     person alone, from pictures that are alike enough",
+                    earlier_path.display(),
+                    path.display()
+                )));
+            }
+        }
+        templates.push(template);
+    }
+    templates.iter().try_for_each(|template| say(&sealer.json(template)?))
 }
 
 fn compare(args: &Compare) -> Result<(), Failure> {

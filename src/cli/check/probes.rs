@@ -8,7 +8,7 @@ use crate::domain::Clock;
 use crate::io::clock::SystemClock;
 use crate::io::template_key;
 use crate::places;
-use crate::trust::{Expectation, GateKeys};
+use crate::trust::{Expectation, GateKeys, KeyFileError};
 use rumqttc::{Client, Event, MqttOptions, Packet};
 use std::io::Read;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -38,6 +38,11 @@ fn configuration(config: &Config) -> Vec<Finding> {
 fn keys(config: &Config) -> Vec<Finding> {
     let gate = match GateKeys::read(&config.trust.key_file) {
         Ok(_) => Finding::pass("gate key", config.trust.key_file.display().to_string()),
+        Err(e @ KeyFileError::Exposed { .. }) => Finding::fail(
+            "gate key",
+            e.to_string(),
+            "chmod 600 it; if others may have read it, have the office make a new one",
+        ),
         Err(e) => Finding::fail("gate key", e.to_string(), "take it from the office's bundle"),
     };
     let template = config.face.as_ref().map(|face| match template_key::read(&face.template_key) {
@@ -45,7 +50,7 @@ fn keys(config: &Config) -> Vec<Finding> {
         Err(e) => Finding::fail(
             "template key",
             e.to_string(),
-            "umask 077; openssl rand -hex 32 > FILE, and name it under [face]",
+            "as it says; a new key makes the templates enrolled under the old one useless",
         ),
     });
     [Some(gate), template].into_iter().flatten().collect()
@@ -235,15 +240,18 @@ fn models(face: &Face) -> Finding {
 }
 
 fn sandbox() -> Finding {
-    let output = Command::new(places::face_program())
-        .arg("sandbox-test")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
+    let output =
+        Command::new(places::face_program()).arg("sandbox-test").stdin(Stdio::null()).output();
     match output {
         Ok(output) if output.status.success() => {
             Finding::pass("worker shell", "no network, no files, no programs")
         }
+        // Without an answer it didn't even start.
+        Ok(output) if output.stdout.is_empty() => Finding::fail(
+            "worker shell",
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            "mend what the line above says first",
+        ),
         Ok(output) => Finding::fail(
             "worker shell",
             String::from_utf8_lossy(&output.stdout).trim().to_owned(),
@@ -281,6 +289,7 @@ fn camera(face: &Face) -> Finding {
     }
     let start = Instant::now();
     let read = got.recv_timeout(PATIENCE).unwrap_or(0);
+    let ended = child.try_wait().ok().flatten();
     let _ = child.kill();
     let _ = child.wait();
     let size = format!("{}x{}", face.width, face.height);
@@ -288,9 +297,10 @@ fn camera(face: &Face) -> Finding {
         let ms = start.elapsed().as_millis();
         return Finding::pass("camera", format!("first {size} frame after {ms} ms"));
     }
+    let how = ended.map_or("within 5 s".into(), |status| format!("before it ended ({status})"));
     Finding::fail(
         "camera",
-        format!("{program}: {read} of {wanted} bytes of a {size} frame within 5 s"),
+        format!("{program}: {read} of {wanted} bytes of a {size} frame {how}"),
         "is the camera connected, free (the gate may hold it), and set to this size?",
     )
 }
