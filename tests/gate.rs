@@ -5,6 +5,8 @@ use eithergate::cli::demo::eyes::Sight;
 use eithergate::cli::demo::world::{GATE, NEIGHBOUR, RESIDENT, SITE, Stage, UNKNOWN, World};
 use rumqttc::{Client, Event, MqttOptions, Outgoing, Packet, QoS};
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -195,6 +197,44 @@ fn a_gate_cut_off_from_its_broker_catches_up() {
     assert!(denials >= 5, "only {denials} arrived");
     let last = numbers.keys().map(|(_, _, seq)| *seq).max().unwrap_or(0);
     assert_eq!(numbers.len() as u64, last, "a number is missing");
+}
+
+#[test]
+fn the_pins_socket_answers_nonsense_and_forgets_who_has_left() -> Outcome {
+    let world = card_gate();
+    for _ in 0..20 {
+        drop(UnixStream::connect(world.socket())?);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let long = format!("{}\n", "a".repeat(70_000));
+    for (line, told) in [
+        ("nonsense\n", "expected"),
+        ("{\"read\":{\"reader\":\"nobody\",\"bits\":26,\"raw\":\"1\"}}\n", "no reader named"),
+        ("{\"read\":{\"reader\":\"entrance\",\"bits\":4,\"raw\":\"fff\"}}\n", "raw must be"),
+        ("{\"edges\":{\"reader\":\"entrance\",\"edges\":[[5000000000,\"d0\",0]]}}\n", "within"),
+        (long.as_str(), "at most"),
+    ] {
+        let mut stream = UnixStream::connect(world.socket())?;
+        stream.set_read_timeout(Some(SOON))?;
+        // The gate may hang up before it has taken all of a line that is too long.
+        let _ = stream.write_all(line.as_bytes());
+        let error = BufReader::new(stream)
+            .lines()
+            .map_while(Result::ok)
+            .find(|answer| answer.contains("\"error\""))
+            .unwrap_or_default();
+        assert!(error.contains(told), "{:.60}: {error}", line);
+    }
+    Ok(())
+}
+
+#[test]
+fn outputs_are_left_alone_while_the_gate_runs() -> Outcome {
+    let world = card_gate();
+    let config = world.path("gate.toml");
+    let run = Command::new(program()).args(["outputs", "safe", "--config", &config]).output()?;
+    assert_eq!(run.status.code(), Some(69), "{}", String::from_utf8_lossy(&run.stderr));
+    Ok(())
 }
 
 #[test]

@@ -173,6 +173,42 @@ fn a_small_face_in_a_large_still_is_found_closely() -> Outcome {
     Ok(())
 }
 
+/// A face of 72 pixels in a 640x480 frame: whole, the frame loses it; its squares don't.
+#[test]
+fn a_face_in_a_wide_frame_is_found() -> Outcome {
+    let chip = image::open(root().join("tests/fixtures/dlib/obama-1.png"))?.into_rgb8();
+    let chip = image::imageops::thumbnail(&chip, 80, 80);
+    let mut frame = image::RgbImage::from_pixel(640, 480, image::Rgb([120, 130, 140]));
+    image::imageops::overlay(&mut frame, &chip, 420, 200);
+    let frame = Picture::from_rgb(640, 480, frame.into_raw())?;
+    let mut chain = chain("models/embedding.toml", 1)?;
+    assert!(chain.faces(&frame)?.is_empty(), "the detector got better: make the face smaller");
+    let faces = chain.faces_in_frame(&frame)?;
+    let [face] = &faces[..] else { return Err(format!("{} faces", faces.len()).into()) };
+    let (x, y) = face.bounds.centre();
+    assert!((x - 460.0).abs() < 15.0 && (y - 240.0).abs() < 20.0, "{face:?}");
+    Ok(())
+}
+
+/// Enrolment seals one person's pictures or none.
+#[test]
+fn two_people_are_not_sealed_as_one() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let key = dir.path().join("template.key");
+    std::fs::write(&key, "ab".repeat(32))?;
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    let fixture = root().join("tests/fixtures/dlib");
+    let picture = |name: &str| fixture.join(name).display().to_string();
+    let subject = "00112233445566778899aabbccddeeff";
+    for (second, code, lines) in [("obama-2.png", 0, 2), ("biden-1.png", 65, 0)] {
+        let (a, b, key) = (picture("obama-1.png"), picture(second), key.display().to_string());
+        let output = face(&["embed", "--seal", &key, "--subject", subject, &a, &b])?;
+        assert_eq!(output.status.code(), Some(code), "{second}");
+        assert_eq!(String::from_utf8(output.stdout)?.lines().count(), lines, "{second}");
+    }
+    Ok(())
+}
+
 /// A copy of the detector and its manifest to spoil.
 fn copy() -> Result<(tempfile::TempDir, PathBuf), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
