@@ -10,7 +10,8 @@ use std::process::Command;
 const PROGRAM: &str = "eithergate-face";
 
 const TEACHING: &str = "\
-The same chain looks at pictures here that the gate runs on its camera:
+The chain that the gate runs on its camera looks at pictures here, and closer, so
+that it finds smaller faces than the gate does:
 
   detect PICTURE          find the faces; --out writes an annotated copy
   embed PICTURE...        turn the largest face of each into a template

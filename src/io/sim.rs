@@ -150,7 +150,7 @@ pub struct SimOutputs {
     notices: SyncSender<Notice>,
 }
 
-/// Opens the socket. Edges go to `sink` from a thread for each client, paced in real time.
+/// Opens the socket. Edges go to `sink` from a thread for each client, stamped with when they are due.
 pub fn open(
     wiring: Wiring,
     clock: impl Clock + Clone + Send + Sync + 'static,
