@@ -2,6 +2,8 @@
 
 use super::face;
 use super::feed::Feed;
+#[cfg(feature = "sim")]
+use crate::config::Link;
 use crate::config::{Broker, Config, Face, Hardware};
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::Options;
@@ -44,7 +46,10 @@ fn sim_wiring(config: &Config) -> sim::Wiring {
         readers: config
             .readers
             .iter()
-            .map(|r| sim::ReaderLines { name: r.name.clone(), d0: r.d0, d1: r.d1 })
+            .map(|reader| {
+                let Link::Wiegand(lines) = &reader.link;
+                sim::ReaderLines { name: reader.name.clone(), d0: lines.d0, d1: lines.d1 }
+            })
             .collect(),
         inputs,
         outputs: config

@@ -83,10 +83,22 @@ pub struct Door {
 pub struct Reader {
     pub name: String,
     pub door: DoorId,
-    pub d0: u32,
-    pub d1: u32,
+    pub link: Link,
     /// What this reader may send.
     pub formats: Vec<Format>,
+}
+
+/// How a reader is connected.
+#[derive(Clone, Debug)]
+pub enum Link {
+    Wiegand(Wiegand),
+}
+
+/// The lines of a Wiegand reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wiegand {
+    pub d0: u32,
+    pub d1: u32,
 }
 
 /// The face path. A gate has one only beside a card path.

@@ -1,17 +1,18 @@
 //! From the TOML to a `Config`: each rule once, each with its remedy.
 
-use super::raw::{Item, Mistake, Notes, Section};
-use super::{Broker, Config, Door, Face, Hardware, Input, Reader, Trust};
+mod doors;
+mod face;
+mod lines;
+mod readers;
+
+use super::raw::{Mistake, Notes, Section};
+use super::{Broker, Config, Trust};
 use crate::access::UntrustedClock;
-use crate::domain::{DoorId, Duration};
-use crate::wire::format;
+use crate::domain::DoorId;
+use lines::Lines;
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 use toml::de::DeTable;
-
-/// Lines of one chip; no gate computer has more.
-const LINES: std::ops::RangeInclusive<u64> = 0..=255;
 
 pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<Mistake>> {
     let notes = Notes::new(text);
@@ -58,9 +59,9 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         Some(Trust { root_key: root_key?, key_file: key_file? })
     });
     let broker = root.section("broker").map(|s| broker(s, folder));
-    let hardware = root.required_section("hardware").map(|s| hardware(s, folder));
+    let hardware = root.required_section("hardware").map(|s| lines::hardware(s, folder));
     let fire = root.section("fire").and_then(|s| {
-        let input = input(&s, "input", "active", &mut lines);
+        let input = lines::input(&s, "input", "active", &mut lines);
         if input.is_none() {
             s.missing("input", "24");
         }
@@ -77,7 +78,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         {
             s.note(name.span.clone(), "name", "another door has this name: give each its own");
         }
-        doors.push(door(s, name, &mut lines));
+        doors.push(doors::door(s, name, &mut lines));
     }
     if doors.is_empty() || doors.len() > 8 {
         root.note(0..0, "[[door]]", "a gate has 1 to 8 doors: add a [[door]] section for each");
@@ -85,7 +86,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
 
     let mut readers = Vec::new();
     for s in root.sections("reader") {
-        readers.push(reader(s, &door_ids, &mut lines));
+        readers.push(readers::reader(s, &door_ids, &mut lines));
     }
     if readers.len() > 16 {
         root.note(0..0, "[[reader]]", "a gate has at most 16 readers");
@@ -113,7 +114,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
             let what = "faces need the owners' resolution, the notice and a contact on record: add [owners]";
             notes.add(span, "[face]", what);
         }
-        face(s, folder, &door_ids)
+        face::face(s, folder, &door_ids)
     });
     lines.report_clashes(notes);
     root.finish();
@@ -175,89 +176,6 @@ fn split_url(url: &str) -> Option<(String, u16, bool)> {
     (!host.is_empty() && host.chars().all(plain)).then(|| (host.to_owned(), port, tls))
 }
 
-fn hardware(s: Section<'_>, folder: &Path) -> Option<Hardware> {
-    let known: &[(&str, bool)] = if cfg!(feature = "sim") { &[("sim", true)] } else { &[] };
-    if s.required_text("backend", "\"sim\"").is_some() {
-        s.choice("backend", known, false);
-    }
-    let socket = s.required_text("socket", "\"sim.sock\"").map(|i| folder.join(i.value));
-    s.finish();
-    Some(Hardware::Sim { socket: socket? })
-}
-
-fn door(s: Section<'_>, name: Option<Item<String>>, lines: &mut Lines) -> Option<Door> {
-    let label = name.as_ref().map_or("?", |n| n.value.as_str()).to_owned();
-    let relay = s.whole("relay", LINES);
-    match &relay {
-        Some(relay) => lines.take(relay, format!("door {label}'s relay")),
-        None => s.missing_unless_wrong("relay", "17"),
-    }
-    let door = Door {
-        name: label,
-        relay: relay.as_ref().map_or(0, |r| r.value as u32),
-        relay_active_high: s.choice("relay_active", &[("high", true), ("low", false)], true),
-        contact: input(&s, "contact", "contact_open", lines),
-        rex: input(&s, "rex", "rex_pressed", lines),
-        open: Duration::from_millis(s.whole_or("open_ms", 100..=600_000, 5_000)),
-        held_after: Duration::from_millis(s.whole_or("held_ms", 1_000..=3_600_000, 30_000)),
-        relock_on_open: s.flag_or("relock_on_open", true),
-    };
-    s.finish();
-    (name.is_some() && relay.is_some()).then_some(door)
-}
-
-/// A line and the level that means something: `contact = 22` with `contact_open = "high"`.
-fn input(
-    s: &Section<'_>,
-    key: &'static str,
-    level_key: &'static str,
-    lines: &mut Lines,
-) -> Option<Input> {
-    let active_high = s.choice(level_key, &[("high", true), ("low", false)], key == "contact");
-    let line = s.whole(key, LINES)?;
-    lines.take(&line, s.place(key));
-    Some(Input { line: line.value as u32, active_high })
-}
-
-fn reader(s: Section<'_>, doors: &BTreeMap<String, DoorId>, lines: &mut Lines) -> Option<Reader> {
-    let name = s.required_text("name", "\"entrance\"");
-    let door = door_named(&s, doors);
-    let label = name.as_ref().map_or("?", |n| n.value.as_str()).to_owned();
-    s.choice("kind", &[("wiegand", ())], ());
-    let mut line = |key, example| {
-        let line = s.whole(key, LINES);
-        match &line {
-            Some(line) => lines.take(line, format!("reader {label}'s {key}")),
-            None => s.missing_unless_wrong(key, example),
-        }
-        line.map(|l| l.value as u32)
-    };
-    let (d0, d1) = (line("d0", "5"), line("d1", "6"));
-    let mut formats = Vec::new();
-    match s.texts("formats") {
-        None => s.missing_unless_wrong("formats", "[\"h10301\"]"),
-        Some(list) => {
-            if list.value.is_empty() {
-                s.note(list.span, "formats", "name at least one, for example [\"h10301\"]");
-            }
-            for item in list.value {
-                match format::builtin(&item.value) {
-                    Some(format) => formats.push(format),
-                    None => {
-                        let known: Vec<_> =
-                            format::builtins().iter().map(|f| f.name().to_string()).collect();
-                        let what = format!("is no known format; there are: {}", known.join(", "));
-                        s.note(item.span, "formats", what);
-                    }
-                }
-            }
-        }
-    }
-    s.finish();
-    name?;
-    Some(Reader { name: label, door: door?, d0: d0?, d1: d1?, formats })
-}
-
 fn door_named(s: &Section<'_>, doors: &BTreeMap<String, DoorId>) -> Option<DoorId> {
     let name = s.required_text("door", "\"main\"")?;
     let id = doors.get(&name.value).copied();
@@ -266,67 +184,6 @@ fn door_named(s: &Section<'_>, doors: &BTreeMap<String, DoorId>) -> Option<DoorI
         s.note(name.span, "door", format!("is no [[door]] here; there are: {}", known.join(", ")));
     }
     id
-}
-
-fn face(s: Section<'_>, folder: &Path, doors: &BTreeMap<String, DoorId>) -> Option<Face> {
-    let door = door_named(&s, doors);
-    let template_key = s.required_text("template_key", "\"template.key\"");
-    let capture = s.texts("capture");
-    match &capture {
-        None => s.missing_unless_wrong(
-            "capture",
-            "[\"rpicam-vid\", \"--codec\", \"yuv420\", ..., \"-o\", \"-\"]",
-        ),
-        Some(list) if list.value.is_empty() => {
-            s.note(list.span.clone(), "capture", "name the program that writes the frames");
-        }
-        Some(_) => {}
-    }
-    let side = |key, default| {
-        let side = s.whole(key, 64..=4_096);
-        if let Some(side) = side.as_ref().filter(|side| side.value % 2 != 0) {
-            s.note(side.span.clone(), key, "must be even: YUV420 halves it");
-        }
-        side.map_or(default, |side| side.value) as u32
-    };
-    let (width, height) = (side("width", 640), side("height", 480));
-    let models = s.text("models").map(|i| folder.join(i.value));
-    let embedding = s.text("embedding").map_or("embedding.toml".into(), |i| i.value);
-    let threads = s.whole_or("threads", 1..=4, 1) as u8;
-    let max_age = Duration::from_millis(s.whole_or("max_age_ms", 100..=5_000, 1_000));
-    s.finish();
-    Some(Face {
-        door: door?,
-        template_key: folder.join(template_key?.value),
-        models,
-        embedding,
-        threads,
-        capture: capture?.value.into_iter().map(|item| item.value).collect(),
-        width,
-        height,
-        max_age,
-    })
-}
-
-/// Who uses which line: each has one owner.
-#[derive(Default)]
-struct Lines {
-    taken: Vec<(u64, String, Range<usize>)>,
-}
-
-impl Lines {
-    fn take(&mut self, line: &Item<u64>, owner: String) {
-        self.taken.push((line.value, owner, line.span.clone()));
-    }
-
-    fn report_clashes(&self, notes: &Notes<'_>) {
-        for (i, (line, owner, span)) in self.taken.iter().enumerate() {
-            if let Some((_, first, _)) = self.taken[..i].iter().find(|(l, _, _)| l == line) {
-                let what = format!("line {line} belongs to {first} already: give each its own");
-                notes.add(span.clone(), owner, what);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod event;
 mod face;
 mod ids;
+mod reader;
 mod right;
 mod time;
 
@@ -16,5 +17,6 @@ pub use ids::{
     BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, OperatorId, ReaderId, SiteId,
     SubjectId,
 };
+pub use reader::{Assurance, ReadFault, Signal};
 pub use right::{Directory, Entitlement, Ways};
 pub use time::{Clock, Duration, Instant, WallTime};

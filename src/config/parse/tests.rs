@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::Duration;
 
 const EXAMPLE: &str = include_str!("../../../config/eithergate.toml");
 

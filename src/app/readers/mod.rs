@@ -1,0 +1,80 @@
+//! From lines, ports and buses to cards and door inputs: which line is whose. One file for each kind of
+//! reader; the bits and bytes are `wire`'s business.
+
+mod wiegand;
+
+use crate::access::Input;
+use crate::config::{Config, Link};
+use crate::domain::{DoorId, Instant, ReaderId};
+use crate::io::PinEdge;
+use wiegand::Wiegand;
+
+/// What an edge meant.
+pub(super) enum Meaning {
+    Input(Input),
+    /// A read that was no card, from this reader; why was logged, without the bits.
+    Fault(ReaderId),
+}
+
+/// All inputs of the gate.
+pub(super) struct Readers {
+    wiegand: Vec<Wiegand>,
+    /// Line, the level that is active, what it means.
+    inputs: Vec<(u32, bool, Kind)>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Contact(DoorId),
+    Rex(DoorId),
+    Fire,
+}
+
+impl Readers {
+    pub(super) fn new(config: &Config) -> Self {
+        let mut wiegand = Vec::new();
+        for (i, reader) in config.readers.iter().enumerate() {
+            let id = ReaderId(i as u8);
+            match &reader.link {
+                Link::Wiegand(lines) => wiegand.push(Wiegand::new(id, reader, *lines)),
+            }
+        }
+        let mut inputs: Vec<_> =
+            config.fire.iter().map(|i| (i.line, i.active_high, Kind::Fire)).collect();
+        for (i, door) in config.doors.iter().enumerate() {
+            let id = DoorId(i as u8);
+            inputs.extend(door.contact.map(|i| (i.line, i.active_high, Kind::Contact(id))));
+            inputs.extend(door.rex.map(|i| (i.line, i.active_high, Kind::Rex(id))));
+        }
+        Self { wiegand, inputs }
+    }
+
+    /// Takes one edge. Asks nothing of lines it doesn't know.
+    pub(super) fn edge(&mut self, edge: PinEdge) -> Option<Meaning> {
+        if let Some(reader) = self.wiegand.iter_mut().find(|reader| reader.owns(edge)) {
+            return reader.edge(edge);
+        }
+        let (_, active_high, kind) = self.inputs.iter().find(|(line, ..)| *line == edge.line)?;
+        let active = edge.high == *active_high;
+        Some(Meaning::Input(match kind {
+            Kind::Contact(door) => Input::Contact { door: *door, open: active },
+            Kind::Rex(door) if active => Input::Rex { door: *door },
+            Kind::Rex(_) => return None,
+            Kind::Fire => Input::Fire { active },
+        }))
+    }
+
+    /// Frames that ended by `now`.
+    pub(super) fn poll(&mut self, now: Instant) -> impl Iterator<Item = Meaning> {
+        self.wiegand.iter_mut().filter_map(move |reader| reader.poll(now))
+    }
+
+    /// Edges were lost somewhere: no frame under way can be believed.
+    pub(super) fn poison(&mut self, now: Instant) -> impl Iterator<Item = Meaning> {
+        self.wiegand.iter_mut().filter_map(move |reader| reader.poison(now))
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.wiegand.iter().filter_map(Wiegand::deadline).min()
+    }
+}

@@ -1,0 +1,63 @@
+//! `[[reader]]`: how each reader is connected and what it may send.
+
+use super::door_named;
+use super::lines::{LINES, Lines};
+use crate::config::raw::Section;
+use crate::config::{Link, Reader, Wiegand};
+use crate::domain::DoorId;
+use crate::wire::format::{self, Format};
+use std::collections::BTreeMap;
+
+pub(super) fn reader(
+    s: Section<'_>,
+    doors: &BTreeMap<String, DoorId>,
+    lines: &mut Lines,
+) -> Option<Reader> {
+    let name = s.required_text("name", "\"entrance\"");
+    let door = door_named(&s, doors);
+    let label = name.as_ref().map_or("?", |n| n.value.as_str()).to_owned();
+    s.choice("kind", &[("wiegand", ())], ());
+    let link = wiegand(&s, &label, lines).map(Link::Wiegand);
+    let formats = formats(&s);
+    s.finish();
+    name?;
+    Some(Reader { name: label, door: door?, link: link?, formats })
+}
+
+fn wiegand(s: &Section<'_>, label: &str, lines: &mut Lines) -> Option<Wiegand> {
+    let mut line = |key, example| {
+        let line = s.whole(key, LINES);
+        match &line {
+            Some(line) => lines.take(line, format!("reader {label}'s {key}")),
+            None => s.missing_unless_wrong(key, example),
+        }
+        line.map(|l| l.value as u32)
+    };
+    let (d0, d1) = (line("d0", "5"), line("d1", "6"));
+    Some(Wiegand { d0: d0?, d1: d1? })
+}
+
+/// What the reader may send, by name.
+fn formats(s: &Section<'_>) -> Vec<Format> {
+    let mut formats = Vec::new();
+    match s.texts("formats") {
+        None => s.missing_unless_wrong("formats", "[\"h10301\"]"),
+        Some(list) => {
+            if list.value.is_empty() {
+                s.note(list.span, "formats", "name at least one, for example [\"h10301\"]");
+            }
+            for item in list.value {
+                match format::builtin(&item.value) {
+                    Some(format) => formats.push(format),
+                    None => {
+                        let known: Vec<_> =
+                            format::builtins().iter().map(|f| f.name().to_string()).collect();
+                        let what = format!("is no known format; there are: {}", known.join(", "));
+                        s.note(item.span, "formats", what);
+                    }
+                }
+            }
+        }
+    }
+    formats
+}
