@@ -199,6 +199,7 @@ impl Gate {
                 state.alarm(Alarm::DoorForced);
                 out.push(Command::Record(EventKind::AlarmRaised {
                     door: Some(door),
+                    reader: None,
                     alarm: Alarm::DoorForced,
                 }));
                 self.timers.arm(Timer::Held, door, now + state.options().held_after);
@@ -206,7 +207,11 @@ impl Gate {
             door::Change::Closed { cleared } => {
                 self.timers.disarm(Timer::Held, door);
                 out.extend(cleared.into_iter().map(|alarm| {
-                    Command::Record(EventKind::AlarmCleared { door: Some(door), alarm })
+                    Command::Record(EventKind::AlarmCleared {
+                        door: Some(door),
+                        reader: None,
+                        alarm,
+                    })
                 }));
             }
         }
@@ -228,6 +233,7 @@ impl Gate {
                 state.alarm(Alarm::DoorHeld);
                 out.push(Command::Record(EventKind::AlarmRaised {
                     door: Some(door),
+                    reader: None,
                     alarm: Alarm::DoorHeld,
                 }));
             }
@@ -251,9 +257,9 @@ impl Gate {
         }
         let alarm = Alarm::Fire;
         out.push(Command::Record(if active {
-            EventKind::AlarmRaised { door: None, alarm }
+            EventKind::AlarmRaised { door: None, reader: None, alarm }
         } else {
-            EventKind::AlarmCleared { door: None, alarm }
+            EventKind::AlarmCleared { door: None, reader: None, alarm }
         }));
     }
 }

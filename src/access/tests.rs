@@ -104,11 +104,11 @@ fn denied(way: Way, reason: Reason) -> Vec<Command> {
 }
 
 fn raised(alarm: Alarm) -> Command {
-    Command::Record(EventKind::AlarmRaised { door: Some(DOOR), alarm })
+    Command::Record(EventKind::AlarmRaised { door: Some(DOOR), reader: None, alarm })
 }
 
 fn cleared(alarm: Alarm) -> Command {
-    Command::Record(EventKind::AlarmCleared { door: Some(DOOR), alarm })
+    Command::Record(EventKind::AlarmCleared { door: Some(DOOR), reader: None, alarm })
 }
 
 #[test]
@@ -289,9 +289,9 @@ fn fire_wins_and_ends_with_the_door_locked() {
     let fire = |on| {
         let event = |door, alarm| {
             if on {
-                EventKind::AlarmRaised { door, alarm }
+                EventKind::AlarmRaised { door, reader: None, alarm }
             } else {
-                EventKind::AlarmCleared { door, alarm }
+                EventKind::AlarmCleared { door, reader: None, alarm }
             }
         };
         Command::Record(event(None, Alarm::Fire))

@@ -1,23 +1,25 @@
 //! The loop: one thread that takes an event, asks the core, performs what it says, and never waits for
 //! disk, model or network.
 
+mod reading;
+
 use super::control::FacePath;
 use super::face::{FaceEvent, Supervisor};
 use super::feed::Feed;
 use super::health::{AllowlistHealth, DoorHealth, JournalHealth, Shared};
-use super::readers::{Meaning, Readers};
+use super::readers::{Book, Readers};
 use super::{Event, wiring};
 use crate::access::{self, Command, Input};
 use crate::allowlist::Allowlist;
 use crate::config::Config;
-use crate::domain::{Clock, DoorId, Duration, EventKind, Instant, ReaderId, RefusedUpdate};
+use crate::domain::{Clock, DoorId, Duration, EventKind, Instant, RefusedUpdate};
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::Link;
 use crate::io::store::Writer;
 use crate::io::{Outputs, PinError};
 use crate::journal::Journal;
 use crate::wire::payload::{self, Ack};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 
@@ -25,8 +27,6 @@ use std::sync::{Arc, PoisonError};
 const TURN: Duration = Duration::from_secs(1);
 /// Health is reported at least this often.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
-/// Read faults are gathered this long into one event, so that noise can't fill the journal.
-const FAULTS_EVERY: Duration = Duration::from_secs(60);
 /// Events taken before deadlines are looked at again.
 const BURST: usize = 256;
 
@@ -51,7 +51,8 @@ pub(super) struct Gate {
     commands: Vec<Command>,
     link: Option<(Link, Arc<Feed>)>,
     started: Instant,
-    faults: Vec<u32>,
+    /// One for each reader.
+    books: Vec<Book>,
     faults_due: Option<Instant>,
     health_due: Instant,
     /// Events the disk's queue had no room for.
@@ -68,7 +69,7 @@ impl Gate {
             commands: Vec::new(),
             link: None,
             started: now,
-            faults: vec![0; parts.config.readers.len()],
+            books: parts.config.readers.iter().map(|_| Book::default()).collect(),
             faults_due: None,
             health_due: now,
             unwritten: 0,
@@ -112,7 +113,7 @@ impl Gate {
 
     fn sleep(&self) -> Duration {
         let now = self.parts.clock.now();
-        [self.core.deadline(), self.readers.deadline(), self.faults_due, Some(self.health_due)]
+        [self.core.deadline(), self.reading_deadline(), Some(self.health_due)]
             .into_iter()
             .flatten()
             .map(|deadline| deadline.since(now))
@@ -126,6 +127,7 @@ impl Gate {
                     self.understand(meaning)?;
                 }
             }
+            Event::Reader(meaning) => self.understand(meaning)?,
             Event::Face(event) => self.face(event)?,
             Event::LinkUp => {
                 self.parts.shared.health().broker = true;
@@ -153,26 +155,6 @@ impl Gate {
             Event::Stop => {}
         }
         Ok(())
-    }
-
-    fn understand(&mut self, meaning: Meaning) -> Result<(), PinError> {
-        match meaning {
-            Meaning::Input(input) => {
-                if matches!(input, Input::Card { .. }) {
-                    self.parts.shared.health().card.reads += 1;
-                }
-                self.decide(input)
-            }
-            Meaning::Fault(reader) => {
-                self.parts.shared.health().card.faults += 1;
-                if let Some(count) = self.faults.get_mut(usize::from(reader.0)) {
-                    *count = count.saturating_add(1);
-                }
-                let due = self.parts.clock.now() + FAULTS_EVERY;
-                self.faults_due.get_or_insert(due);
-                Ok(())
-            }
-        }
     }
 
     /// Asks the core and performs what it says, in its order.
@@ -291,28 +273,9 @@ impl Gate {
 
     fn serve_deadlines(&mut self) -> Result<(), PinError> {
         let now = self.parts.clock.now();
-        if self.parts.edges_lost.swap(false, Ordering::Relaxed) {
-            self.parts.shared.health().card.overruns += 1;
-            let spoilt: Vec<_> = self.readers.poison(now).collect();
-            for meaning in spoilt {
-                self.understand(meaning)?;
-            }
-        }
-        let ended: Vec<_> = self.readers.poll(now).collect();
-        for meaning in ended {
-            self.understand(meaning)?;
-        }
+        self.serve_readers(now)?;
         if self.core.deadline().is_some_and(|deadline| deadline <= now) {
             self.decide(Input::Tick)?;
-        }
-        if self.faults_due.is_some_and(|due| due <= now) {
-            self.faults_due = None;
-            for i in 0..self.faults.len() {
-                let count = std::mem::take(&mut self.faults[i]);
-                if count > 0 {
-                    self.record(EventKind::ReaderFaults { reader: ReaderId(i as u8), count });
-                }
-            }
         }
         if self.health_due <= now {
             self.health_due = now + HEALTH_EVERY;
@@ -341,6 +304,7 @@ impl Gate {
             let mut health = self.parts.shared.health();
             health.face.worker = worker;
             health.doors = doors.collect();
+            health.readers = self.reader_health(now).collect();
             health.uptime_s = now.since(self.started).as_millis() / 1_000;
             health.clock_trusted = self.parts.clock.wall().is_some();
             health.allowlist = AllowlistHealth {

@@ -3,8 +3,9 @@
 
 use crate::allowlist::Allowlist;
 use crate::config::Config;
-use crate::domain::DoorMode;
+use crate::domain::{Assurance, DoorMode, ReadFault, ReaderState};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A health report: nothing in it says anything about a person.
@@ -16,6 +17,7 @@ pub struct Health {
     pub allowlist: AllowlistHealth,
     pub journal: JournalHealth,
     pub doors: Vec<DoorHealth>,
+    pub readers: Vec<ReaderHealth>,
     pub broker: bool,
     pub uptime_s: u64,
     pub clock_trusted: bool,
@@ -67,6 +69,21 @@ pub struct DoorHealth {
     pub mode: DoorMode,
 }
 
+#[derive(Clone, Debug, Serialize)]
+pub struct ReaderHealth {
+    pub name: String,
+    /// How it is connected, as in the configuration.
+    pub kind: &'static str,
+    pub assurance: Assurance,
+    pub state: ReaderState,
+    /// Since the start.
+    pub reads: u64,
+    /// Reads that were no card since the start, by what was wrong.
+    pub faults: BTreeMap<ReadFault, u64>,
+    /// Seconds since the last card, or null if there was none since the start.
+    pub last_read_age_s: Option<u64>,
+}
+
 /// The report and the list in force, behind a lock that is held for a copy only.
 pub(super) struct Shared {
     health: Mutex<Health>,
@@ -83,6 +100,7 @@ impl Shared {
             allowlist: AllowlistHealth::default(),
             journal: JournalHealth { acked, ..JournalHealth::default() },
             doors: Vec::new(),
+            readers: Vec::new(),
             broker: false,
             uptime_s: 0,
             clock_trusted: false,

@@ -39,6 +39,8 @@ const QUEUE: usize = 8_192;
 /// Whatever reaches the loop.
 enum Event {
     Edge(PinEdge),
+    /// From a reader that has a thread of its own.
+    Reader(readers::Meaning),
     LinkUp,
     LinkDown,
     Face(FaceEvent),

@@ -37,6 +37,9 @@ fn sim_wiring(config: &Config) -> sim::Wiring {
         active_high: input.active_high,
     };
     let mut inputs: Vec<_> = config.fire.iter().map(|i| input("fire".into(), *i)).collect();
+    for reader in &config.readers {
+        inputs.extend(reader.tamper.map(|i| input(format!("{}.tamper", reader.name), i)));
+    }
     for door in &config.doors {
         inputs.extend(door.contact.map(|i| input(format!("{}.contact", door.name), i)));
         inputs.extend(door.rex.map(|i| input(format!("{}.rex", door.name), i)));

@@ -9,7 +9,7 @@ mod raw;
 pub use raw::Mistake;
 
 use crate::access;
-use crate::domain::{DoorId, Duration, GateId, ReaderId, SiteId};
+use crate::domain::{Assurance, DoorId, Duration, GateId, ReaderId, SiteId};
 use crate::trust::PublicKey;
 use crate::wire::format::Format;
 use std::path::{Path, PathBuf};
@@ -86,12 +86,30 @@ pub struct Reader {
     pub link: Link,
     /// What this reader may send.
     pub formats: Vec<Format>,
+    /// A contact that tells when the reader is opened or taken off the wall.
+    pub tamper: Option<Input>,
 }
 
 /// How a reader is connected.
 #[derive(Clone, Debug)]
 pub enum Link {
     Wiegand(Wiegand),
+}
+
+impl Link {
+    /// What kind of reader this is, as in the configuration.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Wiegand(_) => "wiegand",
+        }
+    }
+
+    /// How far what arrives is to be trusted.
+    pub fn assurance(&self) -> Assurance {
+        match self {
+            Self::Wiegand(_) => Assurance::Low,
+        }
+    }
 }
 
 /// The lines of a Wiegand reader.

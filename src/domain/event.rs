@@ -1,8 +1,9 @@
 //! What happened, in ONVIF's access-control words. An event has no field that could name a person: no
 //! subject, no card number, no credential hash. It is anonymous because there is nothing to remove.
 
-use super::{DoorId, Instant, ReaderId, WallTime};
+use super::{DoorId, Instant, ReadFault, ReaderId, WallTime};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The kind of credential presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,7 +50,14 @@ pub enum Alarm {
     /// The door was left open too long.
     DoorHeld,
     Fire,
+    /// Somebody opened a reader or took it off the wall.
     Tamper,
+    /// A reader doesn't answer on its bus or port.
+    ReaderOffline,
+    /// A reader says that its power is failing.
+    ReaderPower,
+    /// A reader has not been heard for much longer than is usual for it.
+    ReaderSilent,
 }
 
 /// Why the face path is not working; cards never notice.
@@ -119,10 +127,16 @@ pub enum EventKind {
     },
     AlarmRaised {
         door: Option<DoorId>,
+        /// Where the alarm is a reader's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reader: Option<ReaderId>,
         alarm: Alarm,
     },
     AlarmCleared {
         door: Option<DoorId>,
+        /// Where the alarm is a reader's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reader: Option<ReaderId>,
         alarm: Alarm,
     },
     FaceDegraded {
@@ -133,6 +147,9 @@ pub enum EventKind {
     ReaderFaults {
         reader: ReaderId,
         count: u32,
+        /// How many of each kind.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        faults: BTreeMap<ReadFault, u32>,
     },
     AllowlistApplied {
         version: u64,

@@ -17,6 +17,6 @@ pub use ids::{
     BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, OperatorId, ReaderId, SiteId,
     SubjectId,
 };
-pub use reader::{Assurance, ReadFault, Signal};
+pub use reader::{Assurance, Key, ReadFault, ReaderState, Signal};
 pub use right::{Directory, Entitlement, Ways};
 pub use time::{Clock, Duration, Instant, WallTime};

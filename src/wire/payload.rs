@@ -114,7 +114,9 @@ fn to_text(payload: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{BadId, DoorId, EventKind, Instant, Reason, WallTime, Way};
+    use crate::domain::{
+        Alarm, BadId, DoorId, EventKind, Instant, ReadFault, ReaderId, Reason, WallTime, Way,
+    };
 
     fn stored(what: EventKind, wall: Option<WallTime>) -> Vec<u8> {
         serde_json::to_vec(&Event { at: Instant(1), wall, what }).unwrap_or_default()
@@ -132,6 +134,21 @@ mod tests {
         assert_eq!(
             event(&gate, "00ff", 7, &stored(denied, Some(WallTime(5))), &names),
             r#"{"v":1,"gate":"north","epoch":"00ff","seq":7,"t":5,"door":"main","kind":"Denied","reason":"CredentialNotFound","way":"card"}"#
+        );
+        let faults = [(ReadFault::Bounce, 2), (ReadFault::Parity, 1)].into();
+        let faults = EventKind::ReaderFaults { reader: ReaderId(0), count: 3, faults };
+        assert_eq!(
+            event(&gate, "00ff", 9, &stored(faults, None), &names),
+            r#"{"v":1,"gate":"north","epoch":"00ff","seq":9,"t":null,"count":3,"faults":{"bounce":2,"parity":1},"kind":"ReaderFaults","reader":"entrance"}"#
+        );
+        // As they were stored before faults were told apart.
+        let older = br#"{"at":1,"kind":"ReaderFaults","reader":0,"count":3}"#;
+        assert!(event(&gate, "00ff", 9, older, &names).contains(r#""count":3"#));
+        let tamper =
+            EventKind::AlarmRaised { door: None, reader: Some(ReaderId(0)), alarm: Alarm::Tamper };
+        assert_eq!(
+            event(&gate, "00ff", 9, &stored(tamper, None), &names),
+            r#"{"v":1,"gate":"north","epoch":"00ff","seq":9,"t":null,"alarm":"tamper","door":null,"kind":"AlarmRaised","reader":"entrance"}"#
         );
         assert_eq!(
             event(&gate, "00ff", 8, b"garbage", &names),

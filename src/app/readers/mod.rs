@@ -1,19 +1,39 @@
 //! From lines, ports and buses to cards and door inputs: which line is whose. One file for each kind of
 //! reader; the bits and bytes are `wire`'s business.
+//!
+//! Readers on lines are asked here, edge by edge. One that has a thread of its own (a port, a bus) sends
+//! what it makes of its bytes to the loop as [`Meaning`]s.
 
+mod book;
 mod wiegand;
+
+pub(super) use book::{Book, LinkNews};
 
 use crate::access::Input;
 use crate::config::{Config, Link};
-use crate::domain::{DoorId, Instant, ReaderId};
+use crate::domain::{DoorId, Instant, Key, ReadFault, ReaderId};
 use crate::io::PinEdge;
 use wiegand::Wiegand;
 
-/// What an edge meant.
+/// What edges or bytes meant.
+#[derive(Debug)]
 pub(super) enum Meaning {
     Input(Input),
-    /// A read that was no card, from this reader; why was logged, without the bits.
-    Fault(ReaderId),
+    /// A key was pressed.
+    Key {
+        reader: ReaderId,
+        key: Key,
+    },
+    /// A read that was no card.
+    Fault {
+        reader: ReaderId,
+        fault: ReadFault,
+    },
+    /// The reader itself: there or not, opened, without power.
+    Link {
+        reader: ReaderId,
+        news: LinkNews,
+    },
 }
 
 /// All inputs of the gate.
@@ -27,6 +47,7 @@ pub(super) struct Readers {
 enum Kind {
     Contact(DoorId),
     Rex(DoorId),
+    Tamper(ReaderId),
     Fire,
 }
 
@@ -41,6 +62,10 @@ impl Readers {
         }
         let mut inputs: Vec<_> =
             config.fire.iter().map(|i| (i.line, i.active_high, Kind::Fire)).collect();
+        for (i, reader) in config.readers.iter().enumerate() {
+            let kind = Kind::Tamper(ReaderId(i as u8));
+            inputs.extend(reader.tamper.map(|i| (i.line, i.active_high, kind)));
+        }
         for (i, door) in config.doors.iter().enumerate() {
             let id = DoorId(i as u8);
             inputs.extend(door.contact.map(|i| (i.line, i.active_high, Kind::Contact(id))));
@@ -61,6 +86,10 @@ impl Readers {
             Kind::Rex(door) if active => Input::Rex { door: *door },
             Kind::Rex(_) => return None,
             Kind::Fire => Input::Fire { active },
+            Kind::Tamper(reader) => {
+                let news = LinkNews::Tamper(active);
+                return Some(Meaning::Link { reader: *reader, news });
+            }
         }))
     }
 

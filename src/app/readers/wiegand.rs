@@ -3,10 +3,10 @@
 use super::Meaning;
 use crate::access::Input;
 use crate::config;
-use crate::domain::{Instant, ReaderId};
+use crate::domain::{Instant, ReadFault, ReaderId};
 use crate::io::PinEdge;
-use crate::wire::format::{self, Format};
-use crate::wire::wiegand::{Assembler, Edge, Level, Line, Options, Outcome};
+use crate::wire::format::{self, Format, Why};
+use crate::wire::wiegand::{Assembler, Edge, Fault, Level, Line, Options, Outcome};
 
 pub(super) struct Wiegand {
     id: ReaderId,
@@ -57,14 +57,34 @@ impl Wiegand {
     }
 
     fn meaning(&self, outcome: Outcome) -> Meaning {
-        let why = match outcome {
+        let (fault, why) = match outcome {
             Ok(frame) => match format::decode(frame.bits, &self.formats) {
                 Ok(card) => return Meaning::Input(Input::Card { reader: self.id, card }),
-                Err(why) => why.to_string(),
+                Err(why) => (fault_of_frame(&why), why.to_string()),
             },
-            Err(spoilt) => spoilt.why.to_string(),
+            Err(spoilt) => (fault_of_edges(spoilt.why), spoilt.why.to_string()),
         };
         tracing::debug!(reader = %self.name, %why, "a read that is no card");
-        Meaning::Fault(self.id)
+        Meaning::Fault { reader: self.id, fault }
+    }
+}
+
+fn fault_of_edges(why: Fault) -> ReadFault {
+    match why {
+        Fault::PulseTooShort { .. } => ReadFault::Glitch,
+        Fault::PulseTooLong { .. } => ReadFault::Stuck,
+        Fault::TooClose { .. } => ReadFault::Bounce,
+        Fault::Overlap => ReadFault::Overlap,
+        Fault::Overflow => ReadFault::Flood,
+        Fault::WrongLength { .. } => ReadFault::Length,
+        Fault::LostEdge | Fault::Dropped => ReadFault::Lost,
+    }
+}
+
+fn fault_of_frame(why: &Why) -> ReadFault {
+    match why {
+        Why::NoSuchLength { .. } => ReadFault::Length,
+        Why::Parity { .. } => ReadFault::Parity,
+        Why::Ambiguous { .. } => ReadFault::Ambiguous,
     }
 }

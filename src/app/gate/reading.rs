@@ -1,0 +1,127 @@
+//! The readers' part of the loop: what they read goes to the core, what they could not read and how they
+//! are goes into their books, the log, health and events. Never a card's number.
+
+use super::Gate;
+use crate::access::Input;
+use crate::app::health::ReaderHealth;
+use crate::app::readers::{LinkNews, Meaning};
+use crate::domain::{Alarm, Clock, Duration, EventKind, Instant, ReadFault, ReaderId};
+use crate::io::PinError;
+use std::sync::atomic::Ordering;
+
+/// Read faults are gathered this long into one event, so that noise can't fill the journal.
+const FAULTS_EVERY: Duration = Duration::from_secs(60);
+
+impl Gate {
+    pub(super) fn understand(&mut self, meaning: Meaning) -> Result<(), PinError> {
+        let now = self.parts.clock.now();
+        match meaning {
+            Meaning::Input(input) => {
+                if let Input::Card { reader, .. } = &input {
+                    self.parts.shared.health().card.reads += 1;
+                    if let Some(book) = self.books.get_mut(usize::from(reader.0)) {
+                        book.read(now);
+                    }
+                }
+                return self.decide(input);
+            }
+            // Keys without a card before them say nothing.
+            Meaning::Key { .. } => {}
+            Meaning::Fault { reader, fault } => {
+                self.parts.shared.health().card.faults += 1;
+                let book = self.books.get_mut(usize::from(reader.0));
+                if let Some(count) = book.and_then(|book| book.fault(now, fault)) {
+                    self.log_fault(reader, fault, count);
+                }
+                self.faults_due.get_or_insert(now + FAULTS_EVERY);
+            }
+            Meaning::Link { reader, news } => self.reader_news(reader, news),
+        }
+        Ok(())
+    }
+
+    fn reader_news(&mut self, reader: ReaderId, news: LinkNews) {
+        let Some(book) = self.books.get_mut(usize::from(reader.0)) else { return };
+        if !book.news(news) {
+            return;
+        }
+        let (alarm, raised) = match news {
+            LinkNews::Up => (Alarm::ReaderOffline, false),
+            LinkNews::Down => (Alarm::ReaderOffline, true),
+            LinkNews::Tamper(active) => (Alarm::Tamper, active),
+            LinkNews::Power(failing) => (Alarm::ReaderPower, failing),
+        };
+        self.reader_alarm(reader, alarm, raised);
+    }
+
+    fn reader_alarm(&mut self, reader: ReaderId, alarm: Alarm, raised: bool) {
+        let name = self.parts.config.reader_name(reader);
+        if raised {
+            tracing::warn!(reader = name, ?alarm, "a reader needs somebody to look at it");
+        } else {
+            tracing::info!(reader = name, ?alarm, "the reader is well again");
+        }
+        let (door, reader) = (None, Some(reader));
+        self.record(if raised {
+            EventKind::AlarmRaised { door, reader, alarm }
+        } else {
+            EventKind::AlarmCleared { door, reader, alarm }
+        });
+        // Whoever looks after many gates sees it now, not in half a minute.
+        self.health_due = self.parts.clock.now();
+    }
+
+    fn log_fault(&self, reader: ReaderId, fault: ReadFault, count: u32) {
+        let reader = self.parts.config.reader_name(reader);
+        tracing::warn!(reader, %fault, count, remedy = fault.remedy(), "reads that are no card");
+    }
+
+    /// When [`serve_readers`](Self::serve_readers) has something to do.
+    pub(super) fn reading_deadline(&self) -> Option<Instant> {
+        let books = self.books.iter().filter_map(|book| book.deadline()).min();
+        [self.readers.deadline(), self.faults_due, books].into_iter().flatten().min()
+    }
+
+    pub(super) fn serve_readers(&mut self, now: Instant) -> Result<(), PinError> {
+        if self.parts.edges_lost.swap(false, Ordering::Relaxed) {
+            self.parts.shared.health().card.overruns += 1;
+            let spoilt: Vec<_> = self.readers.poison(now).collect();
+            for meaning in spoilt {
+                self.understand(meaning)?;
+            }
+        }
+        let ended: Vec<_> = self.readers.poll(now).collect();
+        for meaning in ended {
+            self.understand(meaning)?;
+        }
+        for i in 0..self.books.len() {
+            for (fault, count) in self.books[i].to_log(now) {
+                self.log_fault(ReaderId(i as u8), fault, count);
+            }
+        }
+        if self.faults_due.is_some_and(|due| due <= now) {
+            self.faults_due = None;
+            for i in 0..self.books.len() {
+                let faults = self.books[i].take_unreported();
+                if !faults.is_empty() {
+                    let count = faults.values().fold(0u32, |sum, n| sum.saturating_add(*n));
+                    let reader = ReaderId(i as u8);
+                    self.record(EventKind::ReaderFaults { reader, count, faults });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn reader_health(&self, now: Instant) -> impl Iterator<Item = ReaderHealth> {
+        self.parts.config.readers.iter().zip(&self.books).map(move |(reader, book)| ReaderHealth {
+            name: reader.name.clone(),
+            kind: reader.link.kind(),
+            assurance: reader.link.assurance(),
+            state: book.state(),
+            reads: book.reads(),
+            faults: book.faults(),
+            last_read_age_s: book.last_read().map(|at| now.since(at).as_millis() / 1_000),
+        })
+    }
+}
