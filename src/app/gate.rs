@@ -175,7 +175,7 @@ impl Gate {
 
     fn relay(&mut self, door: DoorId, energised: bool) -> Result<(), PinError> {
         let Some(door) = self.parts.config.doors.get(usize::from(door.0)) else { return Ok(()) };
-        self.parts.outputs.set(door.relay, energised == door.relay_active_high)
+        self.parts.outputs.set(door.relay.line, door.relay.level(energised))
     }
 
     /// Numbers an event and queues it for the disk.

@@ -23,27 +23,14 @@ pub enum PinsError {
     NoSim,
 }
 
-/// Each output line with its level when nothing is granted.
+/// Each output line with the level it is left in while nobody decides.
 pub fn safe_levels(config: &Config) -> impl Iterator<Item = (u32, bool)> {
-    config.doors.iter().map(|door| (door.relay, !door.relay_active_high))
+    config.outputs().into_iter().map(|(_, output)| (output.line, output.safe_level()))
 }
 
 #[cfg(feature = "sim")]
 fn sim_wiring(config: &Config) -> sim::Wiring {
     let Hardware::Sim { socket } = &config.hardware;
-    let input = |name: String, input: crate::config::Input| sim::InputLine {
-        name,
-        line: input.line,
-        active_high: input.active_high,
-    };
-    let mut inputs: Vec<_> = config.fire.iter().map(|i| input("fire".into(), *i)).collect();
-    for reader in &config.readers {
-        inputs.extend(reader.tamper.map(|i| input(format!("{}.tamper", reader.name), i)));
-    }
-    for door in &config.doors {
-        inputs.extend(door.contact.map(|i| input(format!("{}.contact", door.name), i)));
-        inputs.extend(door.rex.map(|i| input(format!("{}.rex", door.name), i)));
-    }
     sim::Wiring {
         socket: socket.clone(),
         readers: config
@@ -54,15 +41,15 @@ fn sim_wiring(config: &Config) -> sim::Wiring {
                 sim::ReaderLines { name: reader.name.clone(), d0: lines.d0, d1: lines.d1 }
             })
             .collect(),
-        inputs,
+        inputs: config
+            .inputs()
+            .into_iter()
+            .map(|(name, i)| sim::InputLine { name, line: i.line, active_high: i.active_high })
+            .collect(),
         outputs: config
-            .doors
-            .iter()
-            .map(|door| sim::OutputLine {
-                name: format!("{}.relay", door.name),
-                line: door.relay,
-                active_high: door.relay_active_high,
-            })
+            .outputs()
+            .into_iter()
+            .map(|(name, o)| sim::OutputLine { name, line: o.line, active_high: o.active_high })
             .collect(),
     }
 }

@@ -9,7 +9,7 @@ mod raw;
 pub use raw::Mistake;
 
 use crate::access;
-use crate::domain::{Assurance, DoorId, Duration, GateId, ReaderId, SiteId};
+use crate::domain::{Assurance, Bias, DoorId, Duration, GateId, ReaderId, SiteId};
 use crate::trust::PublicKey;
 use crate::wire::format::Format;
 use std::path::{Path, PathBuf};
@@ -59,19 +59,44 @@ pub enum Hardware {
     Sim { socket: PathBuf },
 }
 
-/// An input line.
+/// An input line that is a switch: a contact, a button, an alarm loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Input {
     pub line: u32,
     /// The electrical level that means "active" (open, pressed, fire).
     pub active_high: bool,
+    pub bias: Bias,
+    /// A level counts once it has lasted this long.
+    pub debounce: Duration,
+}
+
+/// An output line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output {
+    pub line: u32,
+    /// The electrical level that energises what hangs on it.
+    pub active_high: bool,
+    /// What it is left in while nobody decides: before the start, after the end, after a crash.
+    pub safe_energised: bool,
+    /// The board may pull it to its energised level while it boots: somebody has thought about it.
+    pub allow_reset_pull: bool,
+}
+
+impl Output {
+    /// The electrical level for a state.
+    pub fn level(self, energised: bool) -> bool {
+        energised == self.active_high
+    }
+
+    pub fn safe_level(self) -> bool {
+        self.level(self.safe_energised)
+    }
 }
 
 #[derive(Clone, Debug)]
 pub struct Door {
     pub name: String,
-    pub relay: u32,
-    pub relay_active_high: bool,
+    pub relay: Output,
     pub contact: Option<Input>,
     pub rex: Option<Input>,
     pub open: Duration,
@@ -202,6 +227,24 @@ impl Config {
                 .map(|face| access::FaceOptions { door: face.door, max_age: face.max_age }),
             untrusted_clock: self.untrusted_clock,
         }
+    }
+
+    /// Every switch input with the name it goes by: `main.contact`, `fire`.
+    pub fn inputs(&self) -> Vec<(String, Input)> {
+        let mut inputs: Vec<_> = self.fire.iter().map(|i| ("fire".to_owned(), *i)).collect();
+        for reader in &self.readers {
+            inputs.extend(reader.tamper.map(|i| (format!("{}.tamper", reader.name), i)));
+        }
+        for door in &self.doors {
+            inputs.extend(door.contact.map(|i| (format!("{}.contact", door.name), i)));
+            inputs.extend(door.rex.map(|i| (format!("{}.rex", door.name), i)));
+        }
+        inputs
+    }
+
+    /// Every output with the name it goes by: `main.relay`.
+    pub fn outputs(&self) -> Vec<(String, Output)> {
+        self.doors.iter().map(|door| (format!("{}.relay", door.name), door.relay)).collect()
     }
 
     pub fn door_name(&self, id: DoorId) -> &str {

@@ -9,7 +9,7 @@ use super::raw::{Mistake, Notes, Section};
 use super::{Broker, Config, Trust};
 use crate::access::UntrustedClock;
 use crate::domain::DoorId;
-use lines::Lines;
+use lines::{ActiveAt, Lines};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::de::DeTable;
@@ -61,10 +61,9 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     let broker = root.section("broker").map(|s| broker(s, folder));
     let hardware = root.required_section("hardware").map(|s| lines::hardware(s, folder));
     let fire = root.section("fire").and_then(|s| {
-        let input = lines::input(&s, "input", "active", &mut lines);
-        if input.is_none() {
-            s.missing("input", "24");
-        }
+        s.missing_unless_wrong("input", "24");
+        // A loop that a fire opens, so that a cut wire unlocks too.
+        let input = lines::input(&s, "input", "fire".into(), ActiveAt::High, &mut lines);
         s.finish();
         input
     });

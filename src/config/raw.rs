@@ -69,6 +69,12 @@ pub(super) struct Item<T> {
     pub span: Range<usize>,
 }
 
+/// What [`Section::whole_or_table`] found.
+pub(super) enum Either<'a> {
+    Whole(Item<u64>),
+    Table(Section<'a>),
+}
+
 impl<'a> Section<'a> {
     pub(super) fn root(notes: &'a Notes<'a>, table: &'a DeTable<'a>) -> Self {
         Self { notes, name: String::new(), span: 0..0, table, asked: RefCell::default() }
@@ -156,6 +162,21 @@ impl<'a> Section<'a> {
                 self.wrong(value, key, &want);
                 None
             }
+        }
+    }
+
+    /// A whole number, or a table that has it and more: `relay = 17`, `relay = { line = 17, active = "low" }`.
+    pub(super) fn whole_or_table(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<Either<'a>> {
+        match self.table.get(key).map(|value| (value.span(), value.get_ref())) {
+            Some((span, DeValue::Table(table))) => {
+                self.asked.borrow_mut().push(key);
+                Some(Either::Table(self.inner(self.place(key), span, table)))
+            }
+            _ => self.whole(key, range).map(Either::Whole),
         }
     }
 

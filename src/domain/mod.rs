@@ -7,6 +7,7 @@
 mod event;
 mod face;
 mod ids;
+mod line;
 mod reader;
 mod right;
 mod time;
@@ -17,6 +18,7 @@ pub use ids::{
     BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, OperatorId, ReaderId, SiteId,
     SubjectId,
 };
+pub use line::Bias;
 pub use reader::{Assurance, Key, ReadFault, ReaderState, Signal};
 pub use right::{Directory, Entitlement, Ways};
 pub use time::{Clock, Duration, Instant, WallTime};

@@ -1,7 +1,7 @@
 //! `[[reader]]`: how each reader is connected and what it may send.
 
 use super::door_named;
-use super::lines::{LINES, Lines, input};
+use super::lines::{ActiveAt, LINES, Lines, input};
 use crate::config::raw::Section;
 use crate::config::{Link, Reader, Wiegand};
 use crate::domain::DoorId;
@@ -19,7 +19,7 @@ pub(super) fn reader(
     s.choice("kind", &[("wiegand", ())], ());
     let link = wiegand(&s, &label, lines).map(Link::Wiegand);
     let formats = formats(&s);
-    let tamper = input(&s, "tamper", "tamper_active", lines);
+    let tamper = input(&s, "tamper", format!("reader {label}'s tamper"), ActiveAt::High, lines);
     s.finish();
     name?;
     Some(Reader { name: label, door: door?, link: link?, formats, tamper })

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::Duration;
+use crate::domain::{Bias, Duration};
 
 const EXAMPLE: &str = include_str!("../../../config/eithergate.toml");
 
@@ -87,6 +87,37 @@ fn each_line_has_one_owner() {
     one(
         edited("d1 = 6", "d1 = 17"),
         "line 17 belongs to door main's relay already: give each its own",
+    );
+}
+
+#[test]
+fn a_line_is_a_number_or_a_table() {
+    let table = "relay = { line = 18, active = \"low\", safe = \"energised\" }";
+    let text =
+        EXAMPLE.replace("relay = { line = 17, active = \"high\", safe = \"released\" }", table);
+    let text = text.replace(
+        "contact = 22 ",
+        "contact = { line = 25, active = \"low\", bias = \"none\", debounce_ms = 5 } ",
+    );
+    let config = parse(&text, Path::new("/etc/eithergate")).unwrap_or_else(|m| panic!("{m:#?}"));
+    let door = &config.doors[0];
+    let (relay, contact) = (door.relay, door.contact);
+    assert_eq!((relay.line, relay.active_high, relay.safe_energised), (18, false, true));
+    assert!(!relay.safe_level() && relay.level(false));
+    let debounce = Duration::from_millis(5);
+    let want = crate::config::Input { line: 25, active_high: false, bias: Bias::Off, debounce };
+    assert_eq!(contact, Some(want));
+    let names: Vec<_> = config.inputs().into_iter().map(|(name, i)| (name, i.line)).collect();
+    assert_eq!(names, [("fire".into(), 24), ("main.contact".into(), 25), ("main.rex".into(), 23)]);
+
+    one(
+        edited("rex = { line = 23, active", "rex = { line = 23, actve"),
+        "[[door]] rex actve: is not an option here; there are: line, active, bias, debounce_ms",
+    );
+    one(edited("rex = { line = 23, active = \"low\" }", "rex = {}"), "missing: add line = 22");
+    one(
+        edited("rex = { line = 23", "rex = { line = 24"),
+        "line 24 belongs to fire already: give each its own",
     );
 }
 
