@@ -4,7 +4,7 @@ use super::Failure;
 use crate::domain::Instant;
 use crate::wire::format::{self, Fields, Format};
 use crate::wire::serial::Rdm6300;
-use crate::wire::wiegand::{Assembler, Bits, MAX_BITS, Options, Outcome};
+use crate::wire::wiegand::{Assembler, Bits, Lengths, MAX_BITS, Options, Outcome};
 use crate::wire::{Parsed, vcd};
 use clap::{ArgGroup, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -143,8 +143,11 @@ fn wiegand(args: &Wiegand) -> Result<(), Failure> {
         (Some(file), _, _, Some(d0), Some(d1)) => {
             let edges = vcd::edges(&read(file)?, d0, d1)
                 .map_err(|e| Failure::Data(format!("{}: {e}", file.display())))?;
-            let pinned_bits = args.format.as_ref().and_then(|_| format::pinned_bits(&formats));
-            let mut assembler = Assembler::new(Options { pinned_bits, ..Options::default() });
+            let lengths = match args.format {
+                Some(_) => Lengths::of(format::lengths(&formats)),
+                None => Lengths::default(),
+            };
+            let mut assembler = Assembler::new(Options { lengths, ..Options::default() });
             let mut rows: Vec<Row> = edges
                 .into_iter()
                 .filter_map(|edge| assembler.edge(edge))

@@ -12,6 +12,7 @@ use crate::access;
 use crate::domain::{Assurance, Bias, DoorId, Duration, GateId, ReaderId, SiteId};
 use crate::trust::PublicKey;
 use crate::wire::format::Format;
+use crate::wire::keypad::Keypad;
 use std::path::{Path, PathBuf};
 
 /// A configuration that makes sense.
@@ -142,6 +143,8 @@ impl Link {
 pub struct Wiegand {
     pub d0: u32,
     pub d1: u32,
+    /// How its keypad sends keys, if it has one.
+    pub keypad: Option<Keypad>,
 }
 
 /// The face path. A gate has one only beside a card path.

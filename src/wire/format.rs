@@ -7,7 +7,7 @@
 //! data formats" and in proxmark3's tables, whose vectors the tests use.
 
 use super::wiegand::{Bits, MAX_BITS, low_bits};
-use crate::domain::{CardNumber, FormatName};
+use crate::domain::{CardNumber, FormatName, ReadFault};
 
 /// One parity bit. Masks are over the frame's integer value: the last bit sent is bit 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,17 @@ pub enum Why {
     /// Pin the reader to one format.
     #[error("it fits {}: name the one this reader sends", names(.formats))]
     Ambiguous { formats: Vec<FormatName> },
+}
+
+impl Why {
+    /// What it is counted as.
+    pub fn read_fault(&self) -> ReadFault {
+        match self {
+            Self::NoSuchLength { .. } => ReadFault::Length,
+            Self::Parity { .. } => ReadFault::Parity,
+            Self::Ambiguous { .. } => ReadFault::Ambiguous,
+        }
+    }
 }
 
 /// Why fields can't be encoded.
@@ -194,10 +205,9 @@ pub fn decode(bits: Bits, formats: &[Format]) -> Result<CardNumber, Why> {
     }
 }
 
-/// The one length that all of `formats` share, for `wiegand::Options::pinned_bits`.
-pub fn pinned_bits(formats: &[Format]) -> Option<u8> {
-    let first = formats.first()?.bits();
-    formats.iter().all(|f| f.bits() == first).then_some(first)
+/// The lengths `formats` have, for `wiegand::Options`.
+pub fn lengths(formats: &[Format]) -> impl Iterator<Item = u8> {
+    formats.iter().map(Format::bits)
 }
 
 /// A built-in format by name.
@@ -332,13 +342,6 @@ mod tests {
         assert_eq!(h10301.encode(Some(1), 65_536), Err(DoesNotFit::Number));
         assert_eq!(format("h10302").encode(Some(1), 1), Err(DoesNotFit::Facility));
         assert_eq!(h10301.encode_card(1 << 24), Err(DoesNotFit::Number));
-    }
-
-    #[test]
-    fn pinned_only_where_all_agree() {
-        assert_eq!(pinned_bits(&builtins()), None);
-        assert_eq!(pinned_bits(&[format("h10302"), format("h10304")]), Some(37));
-        assert_eq!(pinned_bits(&[]), None);
     }
 
     #[test]

@@ -8,11 +8,14 @@
 //! By the book pulses last 20 to 100 us and bits come every 200 us to 20 ms (SIA AC-01); readers in the
 //! field have been recorded with pulses of 400 us, so up to 1 ms is taken.
 
-use crate::domain::{Duration, Instant};
+use crate::domain::{Duration, Instant, ReadFault};
 use std::fmt;
 
 /// The longest frame taken; the longest format in common use has 64 bits.
 pub const MAX_BITS: u8 = 128;
+
+/// Fewer pulses are no frame unless a reader is said to send so few: a key is the shortest, with four.
+const FEWEST_BITS: u16 = 4;
 
 /// Edges of one frame; beyond these the line is noise. Two for each bit, and one on each line to spare.
 const MAX_EDGES: u16 = 2 * MAX_BITS as u16 + 2;
@@ -95,12 +98,54 @@ pub enum Edges {
     Falling,
 }
 
+/// The lengths a reader's frames may have; empty where that is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lengths(u128);
+
+impl Lengths {
+    /// What is no length, 0 or above [`MAX_BITS`], is left out.
+    pub fn of(lengths: impl IntoIterator<Item = u8>) -> Self {
+        let one = |n: u8| low_bits(n) & !low_bits(n.saturating_sub(1));
+        Self(lengths.into_iter().filter(|n| *n <= MAX_BITS).fold(0, |all, n| all | one(n)))
+    }
+
+    pub fn are_known(self) -> bool {
+        self.0 != 0
+    }
+
+    pub fn contain(self, bits: u16) -> bool {
+        u32::from(bits)
+            .checked_sub(1)
+            .and_then(|n| self.0.checked_shr(n))
+            .is_some_and(|l| l & 1 == 1)
+    }
+
+    /// Whether a frame of so many bits is as long as any can be: only then can a short quiet end it.
+    fn end_with(self, bits: u16) -> bool {
+        self.contain(bits) && self.0.checked_shr(bits.into()).unwrap_or(0) == 0
+    }
+}
+
+/// `4, 26 or 34`.
+impl fmt::Display for Lengths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> =
+            (1..=MAX_BITS.into()).filter(|n| self.contain(*n)).map(|n| n.to_string()).collect();
+        match all.split_last() {
+            None => f.write_str("any number"),
+            Some((last, [])) => f.write_str(last),
+            Some((last, others)) => write!(f, "{} or {last}", others.join(", ")),
+        }
+    }
+}
+
 /// How a reader speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The one length this reader's formats have, if they have one (see `format::pinned_bits`). A frame
-    /// then ends three of its own bit intervals after that many bits, instead of at `gap`.
-    pub pinned_bits: Option<u8>,
+    /// The lengths of what this reader may send, cards and keys. A frame as long as the longest of them
+    /// ends after a quiet of three of its own bit intervals; a shorter one might be the beginning of a
+    /// longer one, so it ends at `gap`, as one of unknown length does.
+    pub lengths: Lengths,
     /// Silence that ends a frame of unknown length, and the idle time asked for after an overflow.
     pub gap: Duration,
     pub pulse_min: Duration,
@@ -113,7 +158,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            pinned_bits: None,
+            lengths: Lengths::default(),
             gap: Duration::from_millis(25),
             pulse_min: Duration::from_micros(20),
             pulse_max: Duration::from_micros(1_000),
@@ -147,22 +192,62 @@ pub struct Spoilt {
 pub enum Fault {
     #[error("a pulse of {us} us is too short: interference, or a bad contact")]
     PulseTooShort { us: u64 },
-    #[error("a line was low for {us} us: a short circuit, or a reader without power")]
+    #[error("a pulse of {us} us is too long: a wire that floats, or a reader of another kind")]
     PulseTooLong { us: u64 },
     #[error("two pulses {us} us apart are too close: bounce or crosstalk")]
     TooClose { us: u64 },
     #[error("both lines were low at once: crosstalk, or two readers on one pair")]
     Overlap,
+    /// No edge ended it before the idle gap.
+    #[error("a line stays low, {us} us so far: a short circuit, or a reader without power")]
+    Stuck { us: u64 },
+    #[error("{bits} stray pulses and no frame: a wire that floats, or interference")]
+    Stray { bits: u16 },
+    /// Without a pause, and its pulses have no frame's shape.
+    #[error("edges without a pause and without a shape: a broken wire, or no pull-up")]
+    Floating,
     #[error("more than {MAX_BITS} bits without a pause")]
     Overflow,
-    #[error("{seen} bits, where this reader's format has {pinned}")]
-    WrongLength { seen: u16, pinned: u8 },
+    #[error("{seen} bits, where this reader sends {lengths}")]
+    WrongLength { seen: u16, lengths: Lengths },
+    /// Within the gap after a frame that a short quiet had ended. That frame stands: it can't be taken back.
+    #[error(
+        "pulses soon after a frame: interference, or this reader's frames are longer than its formats"
+    )]
+    Late,
     /// A line rose that was not low, fell that was not high, or time ran backwards.
     #[error("an edge is missing or out of order")]
     LostEdge,
     /// The source said that it dropped edges.
     #[error("edges were dropped before they could be read")]
     Dropped,
+}
+
+impl Fault {
+    /// What it is counted as.
+    pub fn read_fault(self) -> ReadFault {
+        match self {
+            Self::PulseTooShort { .. } => ReadFault::Glitch,
+            Self::TooClose { .. } => ReadFault::Bounce,
+            Self::Overlap => ReadFault::Overlap,
+            Self::Stuck { .. } => ReadFault::Stuck,
+            Self::PulseTooLong { .. } | Self::Stray { .. } | Self::Floating => ReadFault::Floating,
+            Self::Overflow => ReadFault::Flood,
+            Self::WrongLength { .. } | Self::Late => ReadFault::Length,
+            Self::LostEdge | Self::Dropped => ReadFault::Lost,
+        }
+    }
+
+    /// A pulse that is none: where these never pause, the wire floats.
+    fn is_misshapen(self) -> bool {
+        matches!(
+            self,
+            Self::PulseTooShort { .. }
+                | Self::PulseTooLong { .. }
+                | Self::TooClose { .. }
+                | Self::Overlap
+        )
+    }
 }
 
 pub type Outcome = Result<Frame, Spoilt>;
@@ -175,6 +260,10 @@ struct Building {
     value: u128,
     bits: u16,
     edges: u16,
+    /// The longest time between two falling edges.
+    longest: Duration,
+    /// It began within the gap after a frame that was given out.
+    late: bool,
     fault: Option<Fault>,
 }
 
@@ -191,11 +280,20 @@ pub struct Assembler {
     low_since: [Option<Instant>; 2],
     /// After an overflow or with a line stuck low: nothing is decoded until an idle gap.
     muted: bool,
+    /// The last burst was given out as a frame.
+    gave_frame: bool,
 }
 
 impl Assembler {
     pub fn new(options: Options) -> Self {
-        Self { options, building: None, last_edge: Instant(0), low_since: [None; 2], muted: false }
+        Self {
+            options,
+            building: None,
+            last_edge: Instant(0),
+            low_since: [None; 2],
+            muted: false,
+            gave_frame: false,
+        }
     }
 
     /// Takes one edge. The outcome, if there is one, is that of the frame before it, or of this one if it
@@ -214,11 +312,14 @@ impl Assembler {
             }
             self.muted = false;
         }
-        let mut b = self.building.take().unwrap_or(Building::starting(edge.at));
+        let mut b = self.building.take().unwrap_or_else(|| self.starting(edge.at));
         let fault = self.fault_of(&b, edge);
         b.fault = b.fault.or(fault);
         b.edges = b.edges.saturating_add(1);
         if edge.level == Level::Low {
+            if b.bits > 0 {
+                b.longest = b.longest.max(edge.at.since(b.last_fall));
+            }
             b.value = b.value << 1 | (edge.line == Line::D1) as u128;
             b.bits = b.bits.saturating_add(1);
             b.last_fall = edge.at;
@@ -228,7 +329,9 @@ impl Assembler {
         if b.bits > MAX_BITS.into() || b.edges > MAX_EDGES {
             self.muted = true;
             // `before` is empty: a frame that has just begun can't overflow.
-            return Some(Err(Spoilt { first: b.first, bits: b.bits, why: Fault::Overflow }));
+            let floats = b.fault.is_some_and(Fault::is_misshapen);
+            let why = if floats { Fault::Floating } else { Fault::Overflow };
+            return Some(Err(Spoilt { first: b.first, bits: b.bits, why }));
         }
         self.building = Some(b);
         before
@@ -238,14 +341,14 @@ impl Assembler {
     /// A frame that had already ended by then comes out.
     pub fn poison(&mut self, at: Instant) -> Option<Outcome> {
         let before = self.poll(at);
-        self.last_edge = self.last_edge.max(at);
-        // A lost edge may be the one that would have raised a line.
-        self.low_since = [None; 2];
         if !self.muted {
-            let mut b = self.building.take().unwrap_or(Building::starting(at));
+            let mut b = self.building.take().unwrap_or_else(|| self.starting(at));
             b.fault = b.fault.or(Some(Fault::Dropped));
             self.building = Some(b);
         }
+        self.last_edge = self.last_edge.max(at);
+        // A lost edge may be the one that would have raised a line.
+        self.low_since = [None; 2];
         before
     }
 
@@ -254,13 +357,9 @@ impl Assembler {
         let b = self.building.as_ref()?;
         let gap_end = self.last_edge + self.options.gap;
         let lines_high = self.low_since.iter().all(Option::is_none);
-        if b.fault.is_none()
-            && lines_high
-            && self.options.pinned_bits.map(u16::from) == Some(b.bits)
-        {
-            return Some(gap_end.min(b.last_fall + b.quiet()?));
-        }
-        Some(gap_end)
+        let may_end = b.fault.is_none() && lines_high && self.options.lengths.end_with(b.bits);
+        let quiet = b.quiet().filter(|_| may_end);
+        Some(quiet.map_or(gap_end, |quiet| gap_end.min(b.last_fall + quiet)))
     }
 
     /// Gives the frame, or what was wrong with it, once `now` has reached the deadline.
@@ -271,19 +370,38 @@ impl Assembler {
         let b = self.building.take()?;
         let mut fault = b.fault;
         if let Some(since) = self.low_since.iter().flatten().min() {
-            fault = fault.or(Some(Fault::PulseTooLong { us: now.since(*since).as_micros() }));
+            fault = fault.or(Some(Fault::Stuck { us: now.since(*since).as_micros() }));
             self.muted = true;
         }
-        if let Some(pinned) = self.options.pinned_bits.filter(|p| u16::from(*p) != b.bits) {
-            fault = fault.or(Some(Fault::WrongLength { seen: b.bits, pinned }));
-        }
+        let lengths = self.options.lengths;
+        let expected = lengths.contain(b.bits);
+        fault = fault
+            .or(b.late.then_some(Fault::Late))
+            .or((!expected && b.bits < FEWEST_BITS).then_some(Fault::Stray { bits: b.bits }))
+            .or((!expected && lengths.are_known())
+                .then_some(Fault::WrongLength { seen: b.bits, lengths }));
         let bits = u8::try_from(b.bits).ok().and_then(|len| Bits::new(b.value, len));
-        Some(match (fault, bits) {
+        let outcome = match (fault, bits) {
             (None, Some(bits)) => Ok(Frame { bits, first: b.first, last: b.last_fall }),
             (why, _) => {
                 Err(Spoilt { first: b.first, bits: b.bits, why: why.unwrap_or(Fault::LostEdge) })
             }
-        })
+        };
+        self.gave_frame = outcome.is_ok();
+        Some(outcome)
+    }
+
+    fn starting(&self, at: Instant) -> Building {
+        Building {
+            first: at,
+            last_fall: at,
+            value: 0,
+            bits: 0,
+            edges: 0,
+            longest: Duration::ZERO,
+            late: self.gave_frame && at.since(self.last_edge) < self.options.gap,
+            fault: None,
+        }
     }
 
     fn low_after(&self, edge: Edge) -> Option<Instant> {
@@ -323,15 +441,10 @@ impl Assembler {
 }
 
 impl Building {
-    fn starting(at: Instant) -> Self {
-        Self { first: at, last_fall: at, value: 0, bits: 0, edges: 0, fault: None }
-    }
-
-    /// Three of the frame's own bit intervals, by their mean; `None` with fewer than two bits.
+    /// Three of the frame's own bit intervals; `None` with fewer than two bits. The longest of them counts:
+    /// some readers pause between bytes, and where bits come unevenly, the next may be late.
     fn quiet(&self) -> Option<Duration> {
-        let span = self.last_fall.since(self.first).as_micros();
-        let intervals = u64::from(self.bits).checked_sub(1).filter(|n| *n > 0)?;
-        Some(Duration::from_micros(span.saturating_mul(3).div_ceil(intervals)))
+        (self.bits > 1).then(|| Duration(self.longest.0.saturating_mul(3)))
     }
 }
 

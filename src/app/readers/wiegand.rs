@@ -1,12 +1,14 @@
-//! One Wiegand reader: edges of its two lines to cards. The bits are `wire`'s business.
+//! One Wiegand reader: edges of its two lines to cards and keys. The bits are `wire`'s business.
 
 use super::Meaning;
 use crate::access::Input;
 use crate::config;
 use crate::domain::{Instant, ReadFault, ReaderId};
 use crate::io::PinEdge;
-use crate::wire::format::{self, Format, Why};
-use crate::wire::wiegand::{Assembler, Edge, Fault, Level, Line, Options, Outcome};
+use crate::wire::Parsed;
+use crate::wire::format::{self, Format};
+use crate::wire::keypad::{self, Keypad};
+use crate::wire::wiegand::{Assembler, Bits, Edge, Lengths, Level, Line, Options, Outcome};
 
 pub(super) struct Wiegand {
     id: ReaderId,
@@ -24,7 +26,9 @@ impl Wiegand {
             lines,
             formats: reader.formats.clone(),
             assembler: Assembler::new(Options {
-                pinned_bits: format::pinned_bits(&reader.formats),
+                lengths: Lengths::of(
+                    format::lengths(&reader.formats).chain(lines.keypad.map(Keypad::bits)),
+                ),
                 ..Options::default()
             }),
         }
@@ -57,34 +61,29 @@ impl Wiegand {
     }
 
     fn meaning(&self, outcome: Outcome) -> Meaning {
+        let reader = self.id;
         let (fault, why) = match outcome {
-            Ok(frame) => match format::decode(frame.bits, &self.formats) {
-                Ok(card) => return Meaning::Input(Input::Card { reader: self.id, card }),
-                Err(why) => (fault_of_frame(&why), why.to_string()),
+            Ok(frame) => match self.read(frame.bits) {
+                Ok(meaning) => return meaning,
+                Err(fault) => fault,
             },
-            Err(spoilt) => (fault_of_edges(spoilt.why), spoilt.why.to_string()),
+            Err(spoilt) => (spoilt.why.read_fault(), spoilt.why.to_string()),
         };
         tracing::debug!(reader = %self.name, %why, "a read that is no card");
-        Meaning::Fault { reader: self.id, fault }
+        Meaning::Fault { reader, fault }
     }
-}
 
-fn fault_of_edges(why: Fault) -> ReadFault {
-    match why {
-        Fault::PulseTooShort { .. } => ReadFault::Glitch,
-        Fault::PulseTooLong { .. } => ReadFault::Stuck,
-        Fault::TooClose { .. } => ReadFault::Bounce,
-        Fault::Overlap => ReadFault::Overlap,
-        Fault::Overflow => ReadFault::Flood,
-        Fault::WrongLength { .. } => ReadFault::Length,
-        Fault::LostEdge | Fault::Dropped => ReadFault::Lost,
-    }
-}
-
-fn fault_of_frame(why: &Why) -> ReadFault {
-    match why {
-        Why::NoSuchLength { .. } => ReadFault::Length,
-        Why::Parity { .. } => ReadFault::Parity,
-        Why::Ambiguous { .. } => ReadFault::Ambiguous,
+    /// A whole frame: a key where the reader has a keypad that sends so few bits, or else a card.
+    fn read(&self, bits: Bits) -> Result<Meaning, (ReadFault, String)> {
+        let reader = self.id;
+        match self.lines.keypad.map(|keypad| keypad::decode(bits, keypad)) {
+            Some(Parsed::Item(key)) => return Ok(Meaning::Key { reader, key }),
+            Some(Parsed::Corrupt(why)) => return Err((why.read_fault(), why.to_string())),
+            Some(Parsed::NotForUs | Parsed::NeedMore) | None => {}
+        }
+        match format::decode(bits, &self.formats) {
+            Ok(card) => Ok(Meaning::Input(Input::Card { reader, card })),
+            Err(why) => Err((why.read_fault(), why.to_string())),
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::config::raw::Section;
 use crate::config::{Link, Reader, Wiegand};
 use crate::domain::DoorId;
 use crate::wire::format::{self, Format};
+use crate::wire::keypad::Keypad;
 use std::collections::BTreeMap;
 
 pub(super) fn reader(
@@ -20,6 +21,12 @@ pub(super) fn reader(
     let link = wiegand(&s, &label, lines).map(Link::Wiegand);
     let formats = formats(&s);
     let tamper = input(&s, "tamper", format!("reader {label}'s tamper"), ActiveAt::High, lines);
+    if let Some(Link::Wiegand(Wiegand { keypad: Some(keypad), .. })) = &link
+        && let Some(format) = formats.iter().find(|f| f.bits() == keypad.bits())
+    {
+        let what = format!("{} has a key's {} bits", format.name(), keypad.bits());
+        s.note(s.span(), "keypad", format!("{what}: a reader can't send both, leave one out"));
+    }
     s.finish();
     name?;
     Some(Reader { name: label, door: door?, link: link?, formats, tamper })
@@ -35,7 +42,16 @@ fn wiegand(s: &Section<'_>, label: &str, lines: &mut Lines) -> Option<Wiegand> {
         line.map(|l| l.value as u32)
     };
     let (d0, d1) = (line("d0", "5"), line("d1", "6"));
-    Some(Wiegand { d0: d0?, d1: d1? })
+    let keypad = s.whole("keypad", 4..=8).and_then(|bits| {
+        let keypad = [Keypad::FourBits, Keypad::EightBits]
+            .into_iter()
+            .find(|keypad| u64::from(keypad.bits()) == bits.value);
+        if keypad.is_none() {
+            s.note(bits.span, "keypad", "must be 4 or 8, the bits this keypad sends for a key");
+        }
+        keypad
+    });
+    Some(Wiegand { d0: d0?, d1: d1?, keypad })
 }
 
 /// What the reader may send, by name.

@@ -131,6 +131,14 @@ fn a_misspelt_option_is_not_ignored() {
 }
 
 #[test]
+fn a_keypad_sends_four_or_eight_bits() {
+    let with = |keypad: &str| edited("d1 = 6 ", &format!("d1 = 6\nkeypad = {keypad}\n#"));
+    assert_eq!(with("4"), Vec::<String>::new());
+    one(with("5"), "keypad: must be 4 or 8, the bits this keypad sends for a key");
+    one(with("true"), "keypad: must be a whole number from 4 to 8");
+}
+
+#[test]
 fn what_is_no_toml_is_one_mistake() {
     assert_eq!(mistakes("[gate\nname = 3").len(), 1);
 }

@@ -44,7 +44,7 @@ fn values(outcomes: &[Outcome]) -> Vec<(u128, u8)> {
 }
 
 fn pinned(bits: u8) -> Options {
-    Options { pinned_bits: Some(bits), ..Options::default() }
+    Options { lengths: Lengths::of([bits]), ..Options::default() }
 }
 
 #[test]
@@ -78,8 +78,115 @@ fn a_late_extra_edge_disqualifies() {
     let mut trace = edges(0x2f657ae, 26, 50, 2_000);
     trace.extend(pulse(START + 26 * 2_000 + 3_000, Line::D0, 50));
     let outcomes = run(pinned(26), trace);
-    assert_eq!(faults(&outcomes), [Fault::WrongLength { seen: 27, pinned: 26 }]);
+    assert_eq!(faults(&outcomes), [Fault::WrongLength { seen: 27, lengths: Lengths::of([26]) }]);
     assert_eq!(values(&outcomes), []);
+}
+
+#[test]
+fn a_frame_that_may_go_on_waits_for_the_gap() {
+    // A keypad's four bits, a card's 26 or 34.
+    let options = Options { lengths: Lengths::of([4, 26, 34]), ..Options::default() };
+    for (bits, wait) in [(4, 25_000), (26, 25_000), (34, 6_000 - 50)] {
+        let mut assembler = Assembler::new(options);
+        let trace = edges(5, bits, 50, 2_000);
+        let last = trace.last().expect("edges").at;
+        assert_eq!(trace.into_iter().find_map(|edge| assembler.edge(edge)), None);
+        assert_eq!(assembler.deadline(), Some(last + us(wait)), "{bits} bits");
+        assert!(assembler.poll(last + us(wait)).expect("ended").is_ok());
+    }
+    let lengths = options.lengths;
+    assert_eq!(lengths.to_string(), "4, 26 or 34");
+    assert_eq!(
+        faults(&run(options, edges(5, 25, 50, 2_000))),
+        [Fault::WrongLength { seen: 25, lengths }]
+    );
+}
+
+#[test]
+fn lengths_are_bounded() {
+    let lengths = Lengths::of([0, 1, 128, 129, 255]);
+    assert_eq!(lengths.to_string(), "1 or 128");
+    assert!(lengths.contain(128) && lengths.end_with(128) && !lengths.end_with(1));
+    for none in [0, 2, 127, 129, u16::MAX] {
+        assert!(!lengths.contain(none), "{none}");
+    }
+    assert!(!Lengths::of([]).are_known());
+}
+
+/// A reader may pause between bytes: the quiet is measured by its longest interval.
+#[test]
+fn uneven_bits_ask_for_a_longer_quiet() {
+    let mut trace = edges(0x2f657ae, 26, 50, 1_000);
+    trace[16..].iter_mut().for_each(|e| e.at += us(3_000));
+    let mut assembler = Assembler::new(pinned(26));
+    for edge in &trace {
+        assembler.edge(*edge);
+    }
+    let last_fall = trace[50].at;
+    assert_eq!(assembler.deadline(), Some(last_fall + us(3 * 4_000)));
+}
+
+#[test]
+fn pulses_soon_after_a_frame_are_told_and_no_frame() {
+    let frame = edges(0x2f657ae, 26, 50, 2_000);
+    let last_edge = frame[51].at;
+    let after = |wait: u64, what: &[Edge]| {
+        let shift = us(last_edge.since(what[0].at).0 + wait);
+        let mut trace = frame.clone();
+        trace.extend(what.iter().map(|e| Edge { at: e.at + shift, ..*e }));
+        run(pinned(26), trace)
+    };
+    let stray = pulse(START, Line::D1, 50);
+    for (wait, fault) in [(24_999, Fault::Late), (25_000, Fault::Stray { bits: 1 })] {
+        let outcomes = after(wait, &stray);
+        assert_eq!(values(&outcomes), [(0x2f657ae, 26)], "the frame was out already");
+        assert_eq!(faults(&outcomes), [fault]);
+    }
+    assert_eq!(faults(&after(10_000, &frame)), [Fault::Late], "a whole frame too");
+    assert_eq!(values(&after(25_000, &frame)).len(), 2);
+    let short = pulse(START, Line::D1, 5);
+    assert_eq!(faults(&after(10_000, &short)), [Fault::PulseTooShort { us: 5 }]);
+}
+
+#[test]
+fn a_few_stray_pulses_are_no_frame_unless_a_frame_is_so_short() {
+    for bits in 1..=4 {
+        let outcomes = run(Options::default(), edges(0, bits, 50, 2_000));
+        let stray = (bits < 4).then_some(Fault::Stray { bits: bits.into() });
+        assert_eq!(faults(&outcomes), Vec::from_iter(stray), "{bits}");
+        assert_eq!(values(&run(pinned(bits), edges(0, bits, 50, 2_000))), [(0, bits)]);
+    }
+}
+
+/// A line without a pull-up follows the mains: low for half of each 20 ms, never idle for a gap.
+#[test]
+fn a_line_that_hums_floats() {
+    let hum = (0..1_000).flat_map(|i| pulse(START + i * 20_000, Line::D0, 10_000));
+    let outcomes = run(Options::default(), hum.collect());
+    assert_eq!(faults(&outcomes), [Fault::Floating]);
+}
+
+/// Each fault has its own outcome, and they are counted apart where their remedies differ.
+#[test]
+fn what_each_fault_is_counted_as() {
+    use ReadFault::*;
+    let lengths = Lengths::of([26]);
+    for (fault, counted) in [
+        (Fault::PulseTooShort { us: 5 }, Glitch),
+        (Fault::PulseTooLong { us: 2_000 }, Floating),
+        (Fault::TooClose { us: 5 }, Bounce),
+        (Fault::Overlap, Overlap),
+        (Fault::Stuck { us: 25_000 }, Stuck),
+        (Fault::Stray { bits: 1 }, Floating),
+        (Fault::Floating, Floating),
+        (Fault::Overflow, Flood),
+        (Fault::WrongLength { seen: 25, lengths }, Length),
+        (Fault::Late, Length),
+        (Fault::LostEdge, Lost),
+        (Fault::Dropped, Lost),
+    ] {
+        assert_eq!(fault.read_fault(), counted);
+    }
 }
 
 #[test]
@@ -126,7 +233,7 @@ fn a_stuck_line_is_reported_once_and_decodes_nothing_until_it_is_free() {
     next.iter_mut().for_each(|e| e.at += Duration::from_secs(1));
     trace.extend(next);
     let outcomes = run(Options::default(), trace);
-    assert_eq!(faults(&outcomes), [Fault::PulseTooLong { us: 25_000 }]);
+    assert_eq!(faults(&outcomes), [Fault::Stuck { us: 25_000 }]);
     assert_eq!(values(&outcomes), [(0xa5, 8)]);
 }
 
@@ -224,7 +331,7 @@ fn bits_are_bounded() {
 }
 
 fn any_bits() -> impl Strategy<Value = Bits> {
-    (2u8..=MAX_BITS, any::<u128>())
+    (4u8..=MAX_BITS, any::<u128>())
         .prop_map(|(len, value)| Bits::new(value & low_bits(len), len).expect("fits"))
 }
 
@@ -256,7 +363,7 @@ proptest! {
         let outcomes = run(pinned(26), trace);
         prop_assert_eq!(values(&outcomes), vec![]);
         let seen = if add { 27 } else { 25 };
-        prop_assert_eq!(faults(&outcomes), vec![Fault::WrongLength { seen, pinned: 26 }]);
+        prop_assert_eq!(faults(&outcomes), vec![Fault::WrongLength { seen, lengths: Lengths::of([26]) }]);
     }
 
     #[test]
@@ -265,7 +372,7 @@ proptest! {
         falling in any::<bool>(), pin in prop::option::of(1u8..=128),
     ) {
         let edges = if falling { Edges::Falling } else { Edges::Both };
-        let options = Options { pinned_bits: pin, edges, ..Options::default() };
+        let options = Options { lengths: Lengths::of(pin), edges, ..Options::default() };
         let mut assembler = Assembler::new(options);
         let mut at = Instant(0);
         for (step, one, low, poison) in steps {
