@@ -122,6 +122,7 @@ fn each_rule_can_be_broken() {
         ("src/app/x.rs", "#[cfg(test)]\nmod tests { fn f() { g().unwrap(); '}'; \"}\"; } }"),
         ("src/app/x/tests.rs", "fn f() { g().unwrap() }"),
         ("src/io/x.rs", "// SAFETY: the descriptor is ours\n// alone.\nlet x = unsafe { g() };"),
+        ("src/io/serial.rs", "use super::port::{self, Port};"),
         ("src/io/tflite.rs", "use tflitec::model::Model; use crate::vision::Network;"),
         ("src/worker/x.rs", "use crate::io::tflite::Lite; use crate::{vision, io::tflite};"),
         ("src/bin/x.rs", "fn main() { eithergate::cli::main() }"),

@@ -8,6 +8,7 @@ mod event;
 mod face;
 mod ids;
 mod line;
+mod port;
 mod reader;
 mod right;
 mod time;
@@ -19,6 +20,7 @@ pub use ids::{
     SubjectId,
 };
 pub use line::Bias;
+pub use port::{Direction, Parity, PortSettings};
 pub use reader::{Assurance, Key, ReadFault, ReaderState, Signal};
 pub use right::{Directory, Entitlement, Ways};
 pub use time::{Clock, Duration, Instant, WallTime};

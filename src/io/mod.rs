@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod mqtt;
+pub mod port;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;

@@ -39,6 +39,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("places", &[]),
 ];
 
+/// Adapters that others are built on: a serial port is the same for a reader that shouts and for a bus.
+const SHARED_ADAPTERS: &[&str] = &["port"];
+
 /// Rooms with no executor, store, broker or clock inside: `now` and inputs in, commands out.
 const SANS_IO: &[&str] =
     &["domain", "wire", "access", "allowlist", "journal", "privacy", "trust", "vision"];
@@ -190,7 +193,8 @@ fn imports(module: &[&str], code: &[Token], complain: &mut impl FnMut(usize, &st
             let sibling = path.get(1).map(String::as_str);
             let is_module = sibling.is_some_and(|s| s.starts_with(|c: char| c.is_lowercase()));
             // In io/mod.rs nothing is a sibling.
-            if room == "io" && own.is_some() && is_module && sibling != own {
+            let shared = sibling.is_some_and(|s| SHARED_ADAPTERS.contains(&s));
+            if room == "io" && own.is_some() && is_module && sibling != own && !shared {
                 let what = format!("{other_file} is another adapter; the app joins them");
                 complain(line, "siblings", what);
             }
