@@ -75,7 +75,9 @@ fn run(cards: u64) -> Result<(), Box<dyn Error>> {
         id[..8].copy_from_slice(&mix(n).to_le_bytes());
         let ways = Ways { card: true, face: n % 10 == 0 };
         let cards = vec![card_key.credential(&card(n)?)];
-        plain.entries.insert(SubjectId(id), Entry { ways, from: None, until: None, cards });
+        plain
+            .entries
+            .insert(SubjectId(id), Entry { ways, from: None, until: None, pin: None, cards });
     }
     let bytes = plain.to_bytes()?;
     drop(plain);

@@ -8,6 +8,7 @@
 
 mod decide;
 mod door;
+mod pin;
 mod timer;
 
 #[cfg(test)]
@@ -15,23 +16,34 @@ mod tests;
 
 pub use decide::UntrustedClock;
 pub use door::DoorOptions;
+pub use pin::PinOptions;
 
 use crate::domain::{
-    Alarm, CardNumber, Directory, DoorId, DoorMode, Duration, EventKind, Instant, Observation,
-    ReaderId, WallTime, Way,
+    Alarm, CardNumber, Directory, DoorId, DoorMode, Duration, EventKind, Instant, Key, Observation,
+    ReaderId, Reason, Signal, WallTime, Way,
 };
 use door::Door;
+use pin::{Pins, Presented};
 use timer::{Timer, Timers};
 
 /// What the gate is made of. Validated by `config`: ids are positions in these lists.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub doors: Vec<DoorOptions>,
-    /// The door that each reader opens, by `ReaderId`.
-    pub readers: Vec<DoorId>,
+    /// By `ReaderId`.
+    pub readers: Vec<ReaderOptions>,
     /// The door the camera opens, where there is one.
     pub face: Option<FaceOptions>,
     pub untrusted_clock: UntrustedClock,
+}
+
+/// One reader's part in a decision.
+#[derive(Clone, Debug)]
+pub struct ReaderOptions {
+    /// The door it opens.
+    pub door: DoorId,
+    /// A card here wants its PIN as well.
+    pub pin: Option<PinOptions>,
 }
 
 /// The face path's part in a decision.
@@ -48,6 +60,11 @@ pub enum Input {
     Card {
         reader: ReaderId,
         card: CardNumber,
+    },
+    /// A key of the reader's keypad.
+    Key {
+        reader: ReaderId,
+        key: Key,
     },
     Face(Observation),
     /// The door contact, debounced.
@@ -78,6 +95,11 @@ pub enum Command {
         door: DoorId,
     },
     Record(EventKind),
+    /// Tell whoever stands at this reader.
+    Show {
+        reader: ReaderId,
+        signal: Signal,
+    },
 }
 
 /// One gate: its doors, its deadlines, and the rules.
@@ -86,6 +108,8 @@ pub struct Gate {
     options: Options,
     doors: Vec<Door>,
     timers: Timers,
+    /// Cards that wait for their PIN.
+    pins: Pins,
     fire: bool,
 }
 
@@ -93,12 +117,13 @@ impl Gate {
     /// A gate with every door locked and closed as far as it knows.
     pub fn new(options: Options) -> Self {
         let doors: Vec<Door> = options.doors.iter().map(|o| Door::new(o.clone())).collect();
-        Self { timers: Timers::new(doors.len()), doors, options, fire: false }
+        let pins = Pins::new(&options.readers);
+        Self { timers: Timers::new(doors.len()), doors, pins, options, fire: false }
     }
 
     /// When [`Gate::handle`] wants to be called with [`Input::Tick`] at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        self.timers.next()
+        [self.timers.next(), self.pins.next()].into_iter().flatten().min()
     }
 
     /// The door's mode, for health reports.
@@ -120,18 +145,29 @@ impl Gate {
         directory: &impl Directory,
         out: &mut Vec<Command>,
     ) {
-        while let Some((timer, door)) = self.timers.pop_due(now) {
-            self.expire(timer, door, out);
+        while let Some(due) = self.deadline().filter(|due| *due <= now) {
+            if let Some(presented) = self.pins.pop_due(due) {
+                self.card(due, wall, presented, directory, out);
+            } else if let Some((timer, door)) = self.timers.pop_due(due) {
+                self.expire(timer, door, out);
+            }
         }
         match input {
             Input::Card { reader, card } => {
-                let Some(&door) = self.options.readers.get(usize::from(reader.0)) else { return };
-                let verdict = decide::card(
-                    directory.card(&card).as_ref(),
-                    wall,
-                    self.options.untrusted_clock,
-                );
-                self.conclude(now, door, Way::Card, verdict, out);
+                if self.pins.wants_one(reader) {
+                    if let Some(before) = self.pins.hold(now, reader, card) {
+                        self.card(now, wall, before, directory, out);
+                    }
+                    out.push(Command::Show { reader, signal: Signal::EnterPin });
+                } else {
+                    let presented = Presented { reader, card, pin: None };
+                    self.card(now, wall, presented, directory, out);
+                }
+            }
+            Input::Key { reader, key } => {
+                if let Some(presented) = self.pins.key(now, reader, key) {
+                    self.card(now, wall, presented, directory, out);
+                }
             }
             Input::Face(seen) => {
                 let Some(face) = &self.options.face else { return };
@@ -146,6 +182,13 @@ impl Gate {
                     self.options.untrusted_clock,
                 );
                 self.conclude(now, door, Way::Face, verdict, out);
+                let signal = if verdict.is_ok() { Signal::Granted } else { Signal::UseYourCard };
+                let readers = self.options.readers.iter().enumerate();
+                out.extend(
+                    readers
+                        .filter(|(_, reader)| reader.door == door)
+                        .map(|(i, _)| Command::Show { reader: ReaderId(i as u8), signal }),
+                );
             }
             Input::Contact { door, open } => self.contact(now, door, open, out),
             // Exit is never denied, whatever else goes on.
@@ -153,6 +196,29 @@ impl Gate {
             Input::Fire { active } => self.fire(active, out),
             Input::Tick => {}
         }
+    }
+
+    /// Decides a card, with its PIN where the reader asks for one.
+    fn card(
+        &mut self,
+        now: Instant,
+        wall: Option<WallTime>,
+        presented: Presented,
+        directory: &impl Directory,
+        out: &mut Vec<Command>,
+    ) {
+        let Presented { reader, card, pin } = presented;
+        let Some(options) = self.options.readers.get(usize::from(reader.0)) else { return };
+        let (door, wants_pin) = (options.door, options.pin.is_some());
+        let found = directory.card(&card);
+        let mut verdict = decide::card(found.as_ref(), wall, self.options.untrusted_clock);
+        if wants_pin && verdict.is_ok() {
+            let fits = found.zip(pin).is_some_and(|(r, pin)| directory.pin_fits(&r.subject, &pin));
+            verdict = if fits { Ok(()) } else { Err(Reason::InvalidPin) };
+        }
+        self.conclude(now, door, Way::Card, verdict, out);
+        let signal = if verdict.is_ok() { Signal::Granted } else { Signal::Denied };
+        out.push(Command::Show { reader, signal });
     }
 
     fn conclude(

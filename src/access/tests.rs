@@ -1,7 +1,7 @@
 //! Timelines an installer can read: at a time, this happened, the gate did that.
 
 use super::*;
-use crate::domain::{Entitlement, Liveness, Reason, SubjectId, Ways};
+use crate::domain::{Entitlement, Liveness, Pin, Reason, SubjectId, Ways};
 use std::collections::HashMap;
 
 const DOOR: DoorId = DoorId(0);
@@ -19,6 +19,10 @@ impl Directory for List {
     }
     fn subject(&self, subject: &SubjectId) -> Option<Entitlement> {
         self.cards.values().find(|e| e.subject == *subject).copied()
+    }
+    /// Subject n has the PIN n, 4, 0, 7; subject 2 has none.
+    fn pin_fits(&self, subject: &SubjectId, pin: &Pin) -> bool {
+        subject.0[0] != 2 && pin.digits() == [subject.0[0], 4, 0, 7]
     }
 }
 
@@ -53,7 +57,7 @@ impl World {
                 has_contact: true,
                 relock_on_open: true,
             }],
-            readers: vec![DOOR],
+            readers: vec![ReaderOptions { door: DOOR, pin: None }],
             face: Some(FaceOptions { door: DOOR, max_age: Duration::from_secs(1) }),
             untrusted_clock: UntrustedClock::Deny,
         };
@@ -61,11 +65,32 @@ impl World {
         Self { gate: Gate::new(options), list: list(), wall: Some(NOON) }
     }
 
+    /// What is to be done, without what the readers show.
     fn at(&mut self, ms: u64, input: Input) -> Vec<Command> {
+        let mut out = self.all_at(ms, input);
+        out.retain(|command| !matches!(command, Command::Show { .. }));
+        out
+    }
+
+    fn all_at(&mut self, ms: u64, input: Input) -> Vec<Command> {
         let mut out = Vec::new();
         let now = Instant::default() + Duration::from_millis(ms);
         self.gate.handle(now, self.wall, input, &self.list, &mut out);
         out
+    }
+
+    /// Types keys, 100 ms apart: digits, `*` and `#`.
+    fn keys(&mut self, ms: u64, keys: &str) -> Vec<Command> {
+        let keys = keys.bytes().enumerate();
+        keys.flat_map(|(i, key)| {
+            let key = match key {
+                b'*' => Key::Clear,
+                b'#' => Key::Enter,
+                digit => Key::Digit(digit - b'0'),
+            };
+            self.at(ms + 100 * i as u64, Input::Key { reader: READER, key })
+        })
+        .collect()
     }
 
     fn card(&mut self, ms: u64, number: u128) -> Vec<Command> {
@@ -319,4 +344,94 @@ fn doors_and_readers_that_do_not_exist_do_nothing() {
     let Ok(format) = "h10301".parse() else { return };
     let card = CardNumber::new(format, 1);
     assert_eq!(w.at(0, Input::Card { reader: ReaderId(9), card }), vec![]);
+}
+
+fn pin_world() -> World {
+    let pin = PinOptions { total: Duration::from_secs(10), between_keys: Duration::from_secs(5) };
+    World::new(|o| o.readers[0].pin = Some(pin))
+}
+
+#[test]
+fn a_card_waits_for_its_pin_and_is_decided_once() {
+    let mut w = pin_world();
+    let show = |signal| Command::Show { reader: READER, signal };
+    let card = CardNumber::new("h10301".parse().expect("a name"), 1);
+    let waiting = w.all_at(0, Input::Card { reader: READER, card });
+    assert_eq!(waiting, [show(Signal::EnterPin)]);
+    assert_eq!(w.keys(100, "1407"), []);
+    let opened = w.all_at(900, Input::Key { reader: READER, key: Key::Enter });
+    assert_eq!(opened, [granted(Way::Card), vec![show(Signal::Granted)]].concat());
+    assert_eq!(w.keys(1_000, "1407#"), [], "keys without a card open nothing");
+    // Cleared and typed anew; the same card once more begins anew.
+    w.card(10_000, 1);
+    assert_eq!(w.keys(10_100, "99*1407#"), granted(Way::Card));
+    let again =
+        [w.card(20_000, 1), w.keys(20_100, "9"), w.card(21_000, 1), w.keys(21_100, "1407#")];
+    assert_eq!(again.concat().last(), granted(Way::Card).last());
+}
+
+#[test]
+fn a_wrong_missing_or_late_pin_opens_nothing() {
+    let refused = denied(Way::Card, Reason::InvalidPin);
+    for (card, keys) in [
+        (1, "1408#"),
+        (1, "#"),
+        (1, "14070#"),
+        (1, "140#"),
+        (1, "1407140714071407#"),
+        (2, "2407#"),
+        (1, "3407#"),
+    ] {
+        let mut w = pin_world();
+        assert_eq!(w.card(0, card), []);
+        assert_eq!(w.keys(100, keys), refused, "{card} {keys}");
+        assert_eq!(w.gate.deadline(), None, "{card} {keys}: decided once");
+    }
+    // No key at all, and keys that come too slowly.
+    let mut w = pin_world();
+    w.card(0, 1);
+    assert_eq!(w.gate.deadline(), Some(Instant(5_000_000)));
+    assert_eq!(w.at(5_000, Input::Tick), refused);
+    w.card(20_000, 1);
+    for (at, key) in [(23_000, "1"), (26_000, "4"), (29_000, "0")] {
+        assert_eq!(w.keys(at, key), []);
+    }
+    assert_eq!(w.gate.deadline(), Some(Instant(30_000_000)), "ten seconds in all");
+    assert_eq!(w.keys(30_001, "7#"), refused, "a late call decides as a punctual one");
+    // Another card takes its place: the first is decided, once.
+    w.card(50_000, 1);
+    assert_eq!(w.card(51_000, 2), refused);
+    assert_eq!(w.keys(51_100, "1407#"), refused);
+    // A card that may not pass anyway is told so, PIN or none.
+    w.card(60_000, 4);
+    assert_eq!(w.keys(60_100, "4407#"), denied(Way::Card, Reason::CredentialExpired));
+}
+
+#[test]
+fn a_pin_is_its_reader_s_business_alone() {
+    let pin = PinOptions { total: Duration::from_secs(10), between_keys: Duration::from_secs(5) };
+    let mut w = World::new(|o| o.readers.push(ReaderOptions { door: DOOR, pin: Some(pin) }));
+    let card = CardNumber::new("h10301".parse().expect("a name"), 1);
+    assert_eq!(w.at(0, Input::Card { reader: ReaderId(1), card }), []);
+    assert_eq!(w.card(100, 2), granted(Way::Card), "another reader, the same door");
+    assert_eq!(w.face(200, 100, Some(1)), granted(Way::Face));
+    assert_eq!(w.keys(300, "1407#"), [], "keys at a reader that asks for none");
+    assert!(w.gate.pins.next().is_some(), "the card still waits");
+}
+
+#[test]
+fn a_face_s_signal_goes_to_all_readers_of_the_door() {
+    let mut w = World::new(|o| {
+        o.doors.push(o.doors[0].clone());
+        o.readers.push(ReaderOptions { door: DoorId(1), pin: None });
+        o.readers.push(ReaderOptions { door: DOOR, pin: None });
+    });
+    let mut shown = |subject| -> Vec<_> {
+        let out = w.all_at(200, Input::Face(observation(100, subject)));
+        let shown = out.into_iter().filter(|c| matches!(c, Command::Show { .. }));
+        shown.collect()
+    };
+    let both = |signal| [0, 2].map(|r| Command::Show { reader: ReaderId(r), signal });
+    assert_eq!(shown(Some(1)), both(Signal::Granted));
+    assert_eq!(shown(None), both(Signal::UseYourCard));
 }

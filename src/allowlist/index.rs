@@ -1,7 +1,7 @@
 //! Lookup in flat sorted arrays: 20 bytes a card, 17 a subject, 24 for each of the few that have a period.
 //! A million cards of a million subjects are 37 MB, and a look is twenty comparisons.
 
-use crate::domain::{CredentialId, Entitlement, SubjectId, WallTime, Ways};
+use crate::domain::{CredentialId, Entitlement, PinTag, SubjectId, WallTime, Ways};
 
 #[derive(Clone, Copy)]
 struct Subject {
@@ -27,12 +27,20 @@ const CARD: u8 = 1;
 const FACE: u8 = 2;
 const PERIOD: u8 = 4;
 
-/// Subjects, cards and periods, each sorted by its key.
+/// Byte-aligned: 20 bytes for each subject that has a PIN.
+#[derive(Clone, Copy)]
+struct Pin {
+    subject: [u8; 4],
+    tag: PinTag,
+}
+
+/// Subjects, cards, periods and PINs, each sorted by its key.
 #[derive(Default)]
 pub(super) struct Index {
     subjects: Vec<Subject>,
     cards: Vec<Card>,
     periods: Vec<Period>,
+    pins: Vec<Pin>,
 }
 
 /// Why an index can't be made of what was added.
@@ -50,6 +58,7 @@ impl Index {
             subjects: Vec::with_capacity(subjects),
             cards: Vec::with_capacity(cards),
             periods: Vec::new(),
+            pins: Vec::new(),
         }
     }
 
@@ -82,10 +91,17 @@ impl Index {
         self.cards.push(Card { id, subject: subject.to_ne_bytes() });
     }
 
+    /// Gives the subject added last its PIN.
+    pub(super) fn add_pin(&mut self, tag: PinTag) {
+        let subject = self.subjects.len().saturating_sub(1) as u32;
+        self.pins.push(Pin { subject: subject.to_ne_bytes(), tag });
+    }
+
     /// Makes lookup possible; to be called once, after the last addition.
     pub(super) fn finish(&mut self) -> Result<(), Unsound> {
         self.cards.sort_unstable_by_key(|card| card.id);
         self.periods.shrink_to_fit();
+        self.pins.shrink_to_fit();
         if self.cards.windows(2).any(|pair| matches!(pair, [a, b] if a.id == b.id)) {
             return Err(Unsound::SharedCard);
         }
@@ -108,6 +124,17 @@ impl Index {
     pub(super) fn by_subject(&self, id: &SubjectId) -> Option<Entitlement> {
         let at = self.subjects.binary_search_by_key(id, |subject| subject.id).ok()?;
         self.entitlement(at as u32)
+    }
+
+    pub(super) fn has_pins(&self) -> bool {
+        !self.pins.is_empty()
+    }
+
+    pub(super) fn pin(&self, id: &SubjectId) -> Option<PinTag> {
+        let at = self.subjects.binary_search_by_key(id, |subject| subject.id).ok()? as u32;
+        let pin =
+            self.pins.binary_search_by_key(&at, |pin| u32::from_ne_bytes(pin.subject)).ok()?;
+        self.pins.get(pin).map(|pin| pin.tag)
     }
 
     fn entitlement(&self, index: u32) -> Option<Entitlement> {

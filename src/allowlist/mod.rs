@@ -9,7 +9,8 @@ mod plain;
 pub use plain::{Entry, Plain, Unlistable};
 
 use crate::domain::{
-    CardNumber, CredentialId, Directory, Entitlement, RefusedUpdate, SubjectId, WallTime,
+    CardNumber, CredentialId, Directory, Entitlement, Pin, PinTag, RefusedUpdate, SubjectId,
+    WallTime,
 };
 use crate::trust::{self, Expectation, GateKeys, Key256, Purpose};
 use hmac::{Hmac, Mac};
@@ -23,6 +24,24 @@ use std::fmt;
 pub struct CardKey(pub Key256);
 
 impl CardKey {
+    fn pin_mac(&self, subject: &SubjectId, pin: &Pin) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).ok()?;
+        mac.update(b"eithergate pin v1\0");
+        mac.update(&subject.0);
+        mac.update(pin.digits());
+        Some(mac)
+    }
+
+    /// The first 16 bytes of HMAC-SHA256 over `"eithergate pin v1\0"`, the subject's id and the digits, a
+    /// byte of 0 to 9 each. Like a card's, it is guessed by whoever holds the key.
+    pub fn pin(&self, subject: &SubjectId, pin: &Pin) -> PinTag {
+        let mut tag = [0; 16];
+        if let Some(mac) = self.pin_mac(subject, pin) {
+            tag.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        }
+        PinTag(tag)
+    }
+
     /// The first 16 bytes of HMAC-SHA256 over `"eithergate card v1\0"` and the card's canonical form.
     pub fn credential(&self, card: &CardNumber) -> CredentialId {
         // HMAC takes a key of any length, so the fallback is never reached.
@@ -114,6 +133,16 @@ impl Directory for Allowlist {
 
     fn subject(&self, subject: &SubjectId) -> Option<Entitlement> {
         self.index.by_subject(subject)
+    }
+
+    fn pin_fits(&self, subject: &SubjectId, pin: &Pin) -> bool {
+        let mac = self.card_key.as_ref().and_then(|key| key.pin_mac(subject, pin));
+        // Compared in constant time; without a PIN against something, so that it takes as long.
+        let (tag, has_one) = match self.index.pin(subject) {
+            Some(PinTag(tag)) => (tag, true),
+            None => ([0; 16], false),
+        };
+        mac.is_some_and(|mac| mac.verify_truncated_left(&tag).is_ok()) && has_one
     }
 }
 

@@ -1,25 +1,29 @@
-//! The plain form of an allowlist, version 1: what is encrypted in the envelope's body.
+//! The plain form of an allowlist, versions 1 and 2: what is encrypted in the envelope's body.
 //!
 //! ```text
-//! u8 version = 1 · [32] card key · u32 subjects · u32 cards, then for each subject, ids ascending:
-//! [16] id · u8 flags (1 card, 2 face, 4 has from, 8 has until) · u8 cards · u64 from? · u64 until? · [16] cards...
+//! u8 version · [32] card key · u32 subjects · u32 cards, then for each subject, ids ascending:
+//! [16] id · u8 flags (1 card, 2 face, 4 has from, 8 has until, 16 has a PIN) · u8 cards · u64 from? ·
+//! u64 until? · [16] pin? · [16] cards...
 //! ```
 //!
+//! A list with a PIN in it has version 2; without one it has version 1, which older gates read as well.
 //! Little-endian; times are milliseconds since 1970 and not 0. Nothing may follow the last subject, no
 //! other flag may be set, no card may be there twice: one list has one form.
 
 use super::CardKey;
 use super::index::Index;
-use crate::domain::{CredentialId, Entitlement, RefusedUpdate, SubjectId, WallTime, Ways};
+use crate::domain::{CredentialId, Entitlement, PinTag, RefusedUpdate, SubjectId, WallTime, Ways};
 use crate::trust::Key256;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
+const VERSION_WITH_PINS: u8 = 2;
 const CARD: u8 = 1;
 const FACE: u8 = 2;
 const FROM: u8 = 4;
 const UNTIL: u8 = 8;
+const PIN: u8 = 16;
 
 /// One subject's right at one gate, as the office writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct Entry {
     pub ways: Ways,
     pub from: Option<WallTime>,
     pub until: Option<WallTime>,
+    /// What a reader with a keypad may ask for beside a card.
+    pub pin: Option<PinTag>,
     /// At most 255.
     pub cards: Vec<CredentialId>,
 }
@@ -62,9 +68,10 @@ impl Plain {
     /// The bytes to be sealed.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Unlistable> {
         let cards: usize = self.entries.values().map(|entry| entry.cards.len()).sum();
-        let mut out = Zeroizing::new(Vec::with_capacity(41 + 34 * self.entries.len() + 16 * cards));
+        let mut out = Zeroizing::new(Vec::with_capacity(41 + 50 * self.entries.len() + 16 * cards));
         let count = |n: usize| u32::try_from(n).map_err(|_| Unlistable::TooMany);
-        out.push(VERSION);
+        let pins = self.entries.values().any(|entry| entry.pin.is_some());
+        out.push(if pins { VERSION_WITH_PINS } else { VERSION });
         out.extend_from_slice(self.card_key.0.as_bytes());
         out.extend_from_slice(&count(self.entries.len())?.to_le_bytes());
         out.extend_from_slice(&count(cards)?.to_le_bytes());
@@ -78,12 +85,14 @@ impl Plain {
                 bit(entry.ways.card, CARD)
                     | bit(entry.ways.face, FACE)
                     | bit(entry.from.is_some(), FROM)
-                    | bit(entry.until.is_some(), UNTIL),
+                    | bit(entry.until.is_some(), UNTIL)
+                    | bit(entry.pin.is_some(), PIN),
             );
             out.push(u8::try_from(entry.cards.len()).map_err(|_| Unlistable::TooMany)?);
             for time in [entry.from, entry.until].into_iter().flatten() {
                 out.extend_from_slice(&time.0.to_le_bytes());
             }
+            out.extend_from_slice(entry.pin.as_ref().map_or(&[][..], |tag| &tag.0));
             for card in &entry.cards {
                 out.extend_from_slice(&card.0);
             }
@@ -126,9 +135,11 @@ impl Reader<'_> {
 pub(super) fn read(bytes: &[u8]) -> Result<(CardKey, Index), RefusedUpdate> {
     let malformed = RefusedUpdate::Malformed;
     let mut reader = Reader(bytes);
-    if reader.byte()? != VERSION {
-        return Err(malformed);
-    }
+    let known = match reader.byte()? {
+        VERSION => CARD | FACE | FROM | UNTIL,
+        VERSION_WITH_PINS => CARD | FACE | FROM | UNTIL | PIN,
+        _ => return Err(malformed),
+    };
     let card_key = CardKey(Key256::from_bytes(reader.take()?));
     let (subjects, cards) = (reader.count()?, reader.count()?);
     // Memory is set aside for no more than the bytes can hold.
@@ -143,7 +154,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(CardKey, Index), RefusedUpdate> {
         let subject = SubjectId(reader.take()?);
         let flags = reader.byte()?;
         let n = usize::from(reader.byte()?);
-        if flags & !(CARD | FACE | FROM | UNTIL) != 0 {
+        if flags & !known != 0 {
             return Err(malformed);
         }
         let ways = Ways { card: flags & CARD != 0, face: flags & FACE != 0 };
@@ -153,12 +164,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<(CardKey, Index), RefusedUpdate> {
         let from = reader.time(flags & FROM != 0)?;
         let until = reader.time(flags & UNTIL != 0)?;
         index.add(&Entitlement { subject, ways, from, until }).map_err(|_| malformed)?;
+        if flags & PIN != 0 {
+            index.add_pin(PinTag(reader.take()?));
+        }
         cards_left = cards_left.checked_sub(n).ok_or(malformed)?;
         for _ in 0..n {
             index.add_card(CredentialId(reader.take()?));
         }
     }
-    if cards_left != 0 || !reader.0.is_empty() {
+    // One list has one form: a version that isn't needed is no version.
+    let needless = known & PIN != 0 && !index.has_pins();
+    if cards_left != 0 || needless || !reader.0.is_empty() {
         return Err(malformed);
     }
     index.finish().map_err(|_| malformed)?;

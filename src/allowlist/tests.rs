@@ -91,7 +91,7 @@ fn subject(n: u8) -> SubjectId {
 
 fn entry(card: bool, face: bool, cards: &[u8]) -> Entry {
     let cards = cards.iter().map(|n| CredentialId([*n; 16])).collect();
-    Entry { ways: Ways { card, face }, from: None, until: None, cards }
+    Entry { ways: Ways { card, face }, from: None, until: None, pin: None, cards }
 }
 
 fn list(entries: Vec<(u8, Entry)>) -> Plain {
@@ -403,7 +403,7 @@ proptest! {
                 CredentialId(id)
             }).collect();
             let ways = Ways { card: true, face: face && !cards.is_empty() };
-            (SubjectId(id), Entry { ways, from: None, until: until.map(WallTime), cards })
+            (SubjectId(id), Entry { ways, from: None, until: until.map(WallTime), pin: None, cards })
         }).collect();
         let plain = Plain { card_key: CardKey(Key256::from_bytes([9; 32])), entries };
         let bytes = plain.to_bytes()?;
@@ -418,4 +418,37 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_pin_fits_its_subject_alone() -> Outcome {
+    let world = World::new()?;
+    let mut plain = list(vec![
+        (1, entry(true, false, &[11])),
+        (2, entry(true, false, &[12])),
+        (3, entry(true, false, &[13])),
+    ]);
+    let without = plain.to_bytes()?;
+    assert_eq!(without.first(), Some(&1), "a list without PINs is what older gates read");
+    let (right, wrong): (Pin, Pin) = ("0407".parse()?, "0408".parse()?);
+    for id in [1, 3] {
+        let tag = plain.card_key.pin(&subject(id), &right);
+        plain.entries.get_mut(&subject(id)).ok_or("no entry")?.pin = Some(tag);
+    }
+    let bytes = plain.to_bytes()?;
+    assert_eq!((bytes.first(), bytes.len()), (Some(&2), without.len() + 32));
+    let envelope = world.envelope(&bytes)?;
+    let open = Allowlist::open(&envelope, &world.gate_keys, &world.expected(), None);
+    let list = open.map_err(|e| format!("{e:?}"))?;
+    assert!(list.pin_fits(&subject(1), &right) && list.pin_fits(&subject(3), &right));
+    assert!(!list.pin_fits(&subject(1), &wrong));
+    assert!(!list.pin_fits(&subject(2), &right), "no PIN, and so none that fits");
+    assert!(!list.pin_fits(&subject(9), &right), "nobody");
+    // Version 1 has no such flag.
+    let mut older = bytes.to_vec();
+    older[0] = 1;
+    let envelope = world.envelope(&older)?;
+    let refused = Allowlist::open(&envelope, &world.gate_keys, &world.expected(), None);
+    assert_eq!(refused.err(), Some(RefusedUpdate::Malformed));
+    Ok(())
 }

@@ -167,6 +167,7 @@ impl Gate {
                 Command::Energise { door } => self.relay(door, true)?,
                 Command::Release { door } => self.relay(door, false)?,
                 Command::Record(what) => self.record(what),
+                Command::Show { reader, signal } => self.readers.show(now, reader, signal),
             }
         }
         self.commands = commands;

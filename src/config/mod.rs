@@ -114,6 +114,17 @@ pub struct Reader {
     pub formats: Vec<Format>,
     /// A contact that tells when the reader is opened or taken off the wall.
     pub tamper: Option<Input>,
+    pub lamps: LampLines,
+    /// A card wants its PIN as well.
+    pub pin: Option<access::PinOptions>,
+}
+
+/// The wires of a reader's own lights and buzzer, where they are connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LampLines {
+    pub green: Option<Output>,
+    pub red: Option<Output>,
+    pub buzzer: Option<Output>,
 }
 
 /// How a reader is connected.
@@ -127,6 +138,13 @@ impl Link {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Wiegand(_) => "wiegand",
+        }
+    }
+
+    /// Whether PINs can be typed at it.
+    pub fn has_keypad(&self) -> bool {
+        match self {
+            Self::Wiegand(lines) => lines.keypad.is_some(),
         }
     }
 
@@ -223,7 +241,11 @@ impl Config {
                     relock_on_open: door.relock_on_open,
                 })
                 .collect(),
-            readers: self.readers.iter().map(|reader| reader.door).collect(),
+            readers: self
+                .readers
+                .iter()
+                .map(|reader| access::ReaderOptions { door: reader.door, pin: reader.pin })
+                .collect(),
             face: self
                 .face
                 .as_ref()
@@ -245,9 +267,17 @@ impl Config {
         inputs
     }
 
-    /// Every output with the name it goes by: `main.relay`.
+    /// Every output with the name it goes by: `main.relay`, `entrance.buzzer`.
     pub fn outputs(&self) -> Vec<(String, Output)> {
-        self.doors.iter().map(|door| (format!("{}.relay", door.name), door.relay)).collect()
+        let relay = |door: &Door| (format!("{}.relay", door.name), door.relay);
+        let mut outputs: Vec<_> = self.doors.iter().map(relay).collect();
+        for reader in &self.readers {
+            let LampLines { green, red, buzzer } = reader.lamps;
+            for (key, line) in [("led_green", green), ("led_red", red), ("buzzer", buzzer)] {
+                outputs.extend(line.map(|line| (format!("{}.{key}", reader.name), line)));
+            }
+        }
+        outputs
     }
 
     pub fn door_name(&self, id: DoorId) -> &str {

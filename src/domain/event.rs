@@ -23,6 +23,9 @@ pub enum Reason {
     CredentialNotEnabled,
     CredentialNotActive,
     CredentialExpired,
+    /// The card's PIN was wrong, missing, or not given in time.
+    #[serde(rename = "InvalidPIN")]
+    InvalidPin,
     NotPermittedAtThisTime,
     Unauthorized,
     /// None of these; here: an observation too old to act on.

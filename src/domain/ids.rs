@@ -174,6 +174,11 @@ hex128_type!(
     CredentialId
 );
 hex128_type!(
+    /// A subject's PIN hashed under the site's card key, with the subject's id: what an allowlist holds in its
+    /// place.
+    PinTag
+);
+hex128_type!(
     /// A random id for a resident. Who that is stays in the property office.
     SubjectId
 );

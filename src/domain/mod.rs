@@ -8,6 +8,7 @@ mod event;
 mod face;
 mod ids;
 mod line;
+mod pin;
 mod port;
 mod reader;
 mod right;
@@ -16,10 +17,11 @@ mod time;
 pub use event::{Alarm, DoorMode, Event, EventKind, FaceFault, Reason, RefusedUpdate, Way};
 pub use face::{Liveness, Observation};
 pub use ids::{
-    BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, OperatorId, ReaderId, SiteId,
-    SubjectId,
+    BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, OperatorId, PinTag, ReaderId,
+    SiteId, SubjectId,
 };
 pub use line::Bias;
+pub use pin::{MAX_PIN_DIGITS, Pin};
 pub use port::{Direction, Parity, PortSettings};
 pub use reader::{Assurance, Key, ReadFault, ReaderState, Signal};
 pub use right::{Directory, Entitlement, Ways};

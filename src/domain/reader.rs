@@ -138,4 +138,6 @@ pub enum Signal {
     Fault,
     LookAtCamera,
     UseYourCard,
+    /// The card was read; its PIN is asked for.
+    EnterPin,
 }

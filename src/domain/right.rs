@@ -1,6 +1,6 @@
 //! What the allowlist grants, as the decision sees it.
 
-use super::{CardNumber, SubjectId, WallTime};
+use super::{CardNumber, Pin, SubjectId, WallTime};
 
 /// The ways in that a subject has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -25,4 +25,6 @@ pub struct Entitlement {
 pub trait Directory {
     fn card(&self, card: &CardNumber) -> Option<Entitlement>;
     fn subject(&self, subject: &SubjectId) -> Option<Entitlement>;
+    /// Whether this is the subject's PIN. Nobody without one has any; takes the same time for any PIN.
+    fn pin_fits(&self, subject: &SubjectId, pin: &Pin) -> bool;
 }

@@ -8,7 +8,7 @@ use super::personal::{is_mobile, is_personal_header, is_resident_id};
 const MAX_BYTES: usize = 128 * 1024 * 1024;
 
 /// The columns an import knows, and what they hold.
-pub(super) const COLUMNS: [(&str, &str); 9] = [
+pub(super) const COLUMNS: [(&str, &str); 10] = [
     ("format", "the card's format: h10301, h10302, h10304, h10306 or em4100"),
     ("facility", "facility code as printed"),
     ("number", "card number as printed"),
@@ -18,6 +18,7 @@ pub(super) const COLUMNS: [(&str, &str); 9] = [
     ("gates", "gates separated by ';'; all if empty"),
     ("from", "not before this date or time"),
     ("until", "until the end of this day, or before this time"),
+    ("pin", "4 to 8 digits for readers that ask for them; none if empty"),
 ];
 
 /// The order of `COLUMNS`.
@@ -32,6 +33,7 @@ pub(super) enum Column {
     Gates,
     From,
     Until,
+    Pin,
 }
 
 /// One line of the file.
@@ -39,6 +41,13 @@ pub(super) struct Row {
     /// Counted from 1, the header included.
     pub(super) line: u64,
     cells: Vec<String>,
+}
+
+/// There may be PINs in it.
+impl Drop for Row {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.cells);
+    }
 }
 
 /// The whole file as text, none of it understood yet.

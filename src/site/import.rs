@@ -3,7 +3,8 @@
 use super::Subjects;
 use super::csv_rows::{COLUMNS, Column, Row, Rows};
 use super::when::{UtcOffset, parse_from, parse_until};
-use crate::domain::{CardNumber, FormatName, GateId, SubjectId, WallTime};
+use crate::allowlist::CardKey;
+use crate::domain::{CardNumber, FormatName, GateId, Pin, SubjectId, WallTime};
 use crate::wire::format::{self, DoesNotFit, Format};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -67,7 +68,7 @@ pub struct Imported {
     pub lines: usize,
     pub new_cards: usize,
     pub new_subjects: usize,
-    /// Known subjects whose rights (face, gates, from, until) are now other ones.
+    /// Known subjects whose rights (face, gates, from, until, pin) are now other ones.
     pub changed_subjects: usize,
 }
 
@@ -78,6 +79,7 @@ struct Rights {
     gates: Option<Option<BTreeSet<GateId>>>,
     from: Option<Option<WallTime>>,
     until: Option<Option<WallTime>>,
+    pin: Option<Option<Pin>>,
 }
 
 /// What an import is held against.
@@ -85,6 +87,8 @@ pub(super) struct Importer<'a> {
     pub(super) gates: &'a BTreeSet<GateId>,
     pub(super) offset: Option<UtcOffset>,
     pub(super) numbers_are_cards: bool,
+    /// What PINs are hashed under.
+    pub(super) card_key: &'a CardKey,
 }
 
 impl Importer<'_> {
@@ -114,7 +118,7 @@ impl Importer<'_> {
                 if let Some((line, before)) = seen.get(&subject) {
                     if *before != rights {
                         return Err(format!(
-                            "face, gates, from or until differ from line {line} for the same subject"
+                            "face, gates, from, until or pin differ from line {line} for the same subject"
                         ));
                     }
                 } else {
@@ -127,16 +131,18 @@ impl Importer<'_> {
                 if resident.cards.len() > MAX_CARDS {
                     return Err(format!("a subject has at most {MAX_CARDS} cards"));
                 }
-                let before = (resident.face, resident.gates.clone(), resident.from, resident.until);
+                let before = resident.rights();
                 resident.face = rights.face.unwrap_or(resident.face);
                 resident.gates = rights.gates.unwrap_or_else(|| resident.gates.clone());
                 resident.from = rights.from.unwrap_or(resident.from);
                 resident.until = rights.until.unwrap_or(resident.until);
+                if let Some(pin) = &rights.pin {
+                    resident.pin = pin.as_ref().map(|pin| self.card_key.pin(&subject, pin));
+                }
                 if resident.from.zip(resident.until).is_some_and(|(from, until)| from >= until) {
                     return Err("until: is not after from".to_owned());
                 }
-                let after = (resident.face, resident.gates.clone(), resident.from, resident.until);
-                if before != after && known.contains(&subject) {
+                if before != resident.rights() && known.contains(&subject) {
                     changed.insert(subject);
                 }
                 Ok(())
@@ -193,7 +199,12 @@ impl Importer<'_> {
         };
         let from = time(Column::From, "from", parse_from)?;
         let until = time(Column::Until, "until", parse_until)?;
-        Ok((card, subject, Rights { face, gates, from, until }))
+        let pin = match cell(Column::Pin) {
+            None => None,
+            Some("") => Some(None),
+            Some(text) => Some(Some(pin(text)?)),
+        };
+        Ok((card, subject, Rights { face, gates, from, until, pin }))
     }
 
     fn parse_gates(&self, text: &str) -> Result<Option<BTreeSet<GateId>>, String> {
@@ -216,6 +227,23 @@ fn decimal(column: &str, text: &str) -> Result<u128, String> {
         .then(|| text.parse().ok())
         .flatten()
         .ok_or_else(|| format!("{column}: must be a decimal number"))
+}
+
+/// A PIN that is worth having. The reason never quotes it.
+fn pin(text: &str) -> Result<Pin, String> {
+    let long_enough = (4..=8).contains(&text.len());
+    let pin: Option<Pin> = text.parse().ok().filter(|_| long_enough);
+    let pin = pin.ok_or("pin: must be 4 to 8 digits (did a spreadsheet drop a leading zero?)")?;
+    let step = |step: u8| pin.digits().windows(2).all(|w| w[1] == (w[0] + step) % 10);
+    if step(0) || step(1) || step(9) {
+        return Err(
+            "pin: is one of the first that anybody tries (0000, 1234, 4321): choose another".into(),
+        );
+    }
+    if pin.digits().windows(3).all(|w| w[0] == w[2]) {
+        return Err("pin: repeats two digits, as 1212 does: choose another".into());
+    }
+    Ok(pin)
 }
 
 /// A card from its printed fields or its whole number.

@@ -4,10 +4,15 @@ use super::*;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
+fn card_key() -> CardKey {
+    CardKey(crate::trust::Key256::from_bytes([9; 32]))
+}
+
 fn import_into(subjects: Subjects, csv: &str) -> Result<(Subjects, Imported), ImportError> {
     let gates = ["north", "south"].iter().filter_map(|name| name.parse().ok()).collect();
     let offset = "+08:00".parse().ok();
-    let importer = Importer { gates: &gates, offset, numbers_are_cards: false };
+    let importer =
+        Importer { gates: &gates, offset, numbers_are_cards: false, card_key: &card_key() };
     let mut next = subjects.len() as u8;
     importer.import(csv.as_bytes(), subjects, || {
         next += 1;
@@ -178,8 +183,46 @@ fn files_that_are_no_card_files() {
     let headless = import("h10301,123,4567\n").err().map(|e| e.to_string()).unwrap_or_default();
     assert!(!headless.contains("4567"), "{headless}");
     let gates = BTreeSet::new();
-    let importer = Importer { gates: &gates, offset: None, numbers_are_cards: false };
+    let importer =
+        Importer { gates: &gates, offset: None, numbers_are_cards: false, card_key: &card_key() };
     let gbk =
         importer.import(b"\xbf\xa8\xba\xc5,format\n", Subjects::default(), || SubjectId([0; 16]));
     assert_eq!(gbk.err(), Some(ImportError::NotUtf8));
+}
+
+#[test]
+fn pins_are_hashed_at_once_and_trivial_ones_refused_without_being_quoted() -> Outcome {
+    let (one, two) = (SubjectId([0xab; 16]), SubjectId([0xcd; 16]));
+    let file = |a: &str, b: &str| {
+        let (one, two) = (one.to_hex(), two.to_hex());
+        format!("format,whole_number,subject,pin\nh10301,5,{one},{a}\nh10301,6,{two},{b}\n")
+    };
+    let (subjects, _) = import(&file("0407", "0407"))?;
+    let pin = |subjects: &Subjects, id| subjects.get(&id).and_then(|r| r.pin);
+    assert_eq!(pin(&subjects, one), Some(card_key().pin(&one, &"0407".parse()?)));
+    assert_ne!(pin(&subjects, one), pin(&subjects, two), "one PIN of two subjects");
+    assert!(!subjects.to_lines()?.contains("0407"), "the office's file has the PIN itself");
+    // An empty cell takes it away, no column leaves it.
+    let (after, done) = import_into(subjects.clone(), &file("", "0407"))?;
+    assert_eq!((pin(&after, one), done.changed_subjects), (None, 1));
+    let (after, done) = import_into(subjects.clone(), "format,whole_number\nh10301,5\n")?;
+    assert_eq!((pin(&after, one), done.changed_subjects), (pin(&subjects, one), 0));
+    for (text, told) in [
+        ("0000", "first that anybody tries"),
+        ("1234", "first that anybody tries"),
+        ("7890", "first that anybody tries"),
+        ("87654321", "first that anybody tries"),
+        ("1212", "repeats two digits"),
+        ("407", "leading zero"),
+        ("040705061", "4 to 8 digits"),
+        ("4o70", "4 to 8 digits"),
+    ] {
+        let bad = bad(&file(text, "0407"));
+        assert!(matches!(&bad[..], [(2, why)] if why.contains(told)), "{text}: {bad:?}");
+    }
+    let one = one.to_hex();
+    let two_pins =
+        format!("format,whole_number,subject,pin\nh10301,5,{one},0407\nh10301,6,{one},0408\n");
+    assert!(bad(&two_pins)[0].1.contains("pin differ from line 2"));
+    Ok(())
 }

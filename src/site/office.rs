@@ -326,7 +326,8 @@ impl Office {
                 why: format!("utc_offset {why}"),
             })?),
         };
-        let importer = Importer { gates: &gates, offset, numbers_are_cards };
+        let card_key = CardKey(read_key(&self.dir.join(CARD_KEY))?);
+        let importer = Importer { gates: &gates, offset, numbers_are_cards, card_key: &card_key };
         let (subjects, done) = importer.import(bytes, self.subjects()?, random_subject)?;
         if !dry_run {
             self.save_subjects(&subjects)?;

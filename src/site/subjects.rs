@@ -1,7 +1,7 @@
 //! The residents' rights as the office keeps them: `subjects.jsonl`, one subject a line, ids ascending.
 
 use crate::allowlist::{CardKey, Entry};
-use crate::domain::{CardNumber, GateId, SubjectId, WallTime, Ways};
+use crate::domain::{CardNumber, GateId, PinTag, SubjectId, WallTime, Ways};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -16,10 +16,17 @@ pub struct Resident {
     pub gates: Option<BTreeSet<GateId>>,
     pub from: Option<WallTime>,
     pub until: Option<WallTime>,
+    /// For readers with a keypad. The office keeps the hash alone, too.
+    pub pin: Option<PinTag>,
     pub cards: Vec<CardNumber>,
 }
 
 impl Resident {
+    /// Everything but the cards, to see whether something has changed.
+    pub(super) fn rights(&self) -> Self {
+        Self { cards: Vec::new(), ..self.clone() }
+    }
+
     pub(super) fn passes(&self, gate: &GateId) -> bool {
         self.gates.as_ref().is_none_or(|gates| gates.contains(gate))
     }
@@ -29,6 +36,7 @@ impl Resident {
             ways: Ways { card: true, face: self.face },
             from: self.from,
             until: self.until,
+            pin: self.pin,
             cards: self.cards.iter().map(|card| key.credential(card)).collect(),
         }
     }
@@ -55,6 +63,8 @@ struct Line {
     from: Option<WallTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<WallTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pin: Option<String>,
 }
 
 /// Another subject has that card.
@@ -141,6 +151,7 @@ impl Subjects {
                 gates: resident.gates.clone(),
                 from: resident.from,
                 until: resident.until,
+                pin: resident.pin.map(|tag| tag.to_hex()),
             };
             // Writing to a String can't fail.
             let _ = writeln!(out, "{}", serde_json::to_string(&line)?);
@@ -157,8 +168,9 @@ impl Subjects {
             if all.residents.contains_key(&subject) {
                 return Err(number);
             }
+            let pin = line.pin.as_deref().map(str::parse).transpose().map_err(|_| number)?;
             let Line { face, gates, from, until, .. } = line;
-            *all.entry(subject) = Resident { face, gates, from, until, cards: Vec::new() };
+            *all.entry(subject) = Resident { face, gates, from, until, pin, cards: Vec::new() };
             for card in &line.cards {
                 let card = card.parse().map_err(|_| number)?;
                 all.give(subject, card).map_err(|_| number)?;
@@ -182,6 +194,7 @@ mod tests {
         assert_eq!(all.give(one, card.clone()), Err(CardTaken));
         all.entry(two).gates = Some(["north".parse::<GateId>()?].into());
         all.entry(two).until = Some(WallTime(5));
+        all.entry(two).pin = Some(PinTag([7; 16]));
         let read = Subjects::from_lines(&all.to_lines()?).map_err(|n| format!("line {n}"))?;
         assert_eq!(read.residents, all.residents);
         assert_eq!(read.holder(&card), Some(two));

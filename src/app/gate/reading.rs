@@ -5,7 +5,7 @@ use super::Gate;
 use crate::access::Input;
 use crate::app::health::ReaderHealth;
 use crate::app::readers::{LinkNews, Meaning};
-use crate::domain::{Alarm, Clock, Duration, EventKind, Instant, ReadFault, ReaderId};
+use crate::domain::{Alarm, Clock, Duration, EventKind, Instant, ReadFault, ReaderId, Signal};
 use crate::io::PinError;
 use std::sync::atomic::Ordering;
 
@@ -25,8 +25,7 @@ impl Gate {
                 }
                 return self.decide(input);
             }
-            // Keys without a card before them say nothing.
-            Meaning::Key { .. } => {}
+            Meaning::Key { reader, key } => return self.decide(Input::Key { reader, key }),
             Meaning::Fault { reader, fault } => {
                 self.parts.shared.health().card.faults += 1;
                 let book = self.books.get_mut(usize::from(reader.0));
@@ -34,6 +33,10 @@ impl Gate {
                     self.log_fault(reader, fault, count);
                 }
                 self.faults_due.get_or_insert(now + FAULTS_EVERY);
+                // Somebody held a card there, and waits.
+                if matches!(fault, ReadFault::Length | ReadFault::Parity | ReadFault::Checksum) {
+                    self.readers.show(now, reader, Signal::Fault);
+                }
             }
             Meaning::Link { reader, news } => self.reader_news(reader, news),
         }
@@ -93,6 +96,12 @@ impl Gate {
         let ended: Vec<_> = self.readers.poll(now).collect();
         for meaning in ended {
             self.understand(meaning)?;
+        }
+        for (line, high) in self.readers.lamps(now) {
+            // A dark reader is no reason to stop opening doors.
+            if let Err(error) = self.parts.outputs.set(line, high) {
+                tracing::warn!(%error, "a reader's light or buzzer can't be switched");
+            }
         }
         for i in 0..self.books.len() {
             for (fault, count) in self.books[i].to_log(now) {

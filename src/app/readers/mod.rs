@@ -5,14 +5,16 @@
 //! what it makes of its bytes to the loop as [`Meaning`]s.
 
 mod book;
+mod lamps;
 mod wiegand;
 
 pub(super) use book::{Book, LinkNews};
 
 use crate::access::Input;
-use crate::config::{Config, Link};
-use crate::domain::{DoorId, Instant, Key, ReadFault, ReaderId};
+use crate::config::{Config, LampLines, Link, Output};
+use crate::domain::{DoorId, Instant, Key, ReadFault, ReaderId, Signal};
 use crate::io::PinEdge;
+use lamps::Sequencer;
 use wiegand::Wiegand;
 
 /// What edges or bytes meant.
@@ -39,6 +41,8 @@ pub(super) enum Meaning {
 /// All inputs of the gate.
 pub(super) struct Readers {
     wiegand: Vec<Wiegand>,
+    /// The lights and buzzers on lines, one for each reader.
+    lamps: Vec<(LampLines, Sequencer)>,
     /// Line, the level that is active, what it means.
     inputs: Vec<(u32, bool, Kind)>,
 }
@@ -71,7 +75,8 @@ impl Readers {
             inputs.extend(door.contact.map(|i| (i.line, i.active_high, Kind::Contact(id))));
             inputs.extend(door.rex.map(|i| (i.line, i.active_high, Kind::Rex(id))));
         }
-        Self { wiegand, inputs }
+        let lamps = config.readers.iter().map(|r| (r.lamps, Sequencer::default())).collect();
+        Self { wiegand, lamps, inputs }
     }
 
     /// Takes one edge. Asks nothing of lines it doesn't know.
@@ -103,7 +108,31 @@ impl Readers {
         self.wiegand.iter_mut().filter_map(move |reader| reader.poison(now))
     }
 
+    /// Tells whoever stands at a reader.
+    pub(super) fn show(&mut self, now: Instant, reader: ReaderId, signal: Signal) {
+        if let Some((lines, sequencer)) = self.lamps.get_mut(usize::from(reader.0))
+            && *lines != LampLines::default()
+        {
+            sequencer.show(now, signal);
+        }
+    }
+
+    /// Lights and buzzers that change by `now`: line and level.
+    pub(super) fn lamps(&mut self, now: Instant) -> Vec<(u32, bool)> {
+        let mut levels = Vec::new();
+        for (lines, sequencer) in &mut self.lamps {
+            let Some(lit) = sequencer.poll(now) else { continue };
+            let lines =
+                [(lines.green, lit.green), (lines.red, lit.red), (lines.buzzer, lit.buzzer)];
+            let levels_of =
+                |(line, on): (Option<Output>, bool)| line.map(|l| (l.line, l.level(on)));
+            levels.extend(lines.into_iter().filter_map(levels_of));
+        }
+        levels
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.wiegand.iter().filter_map(Wiegand::deadline).min()
+        let lamps = self.lamps.iter().filter_map(|(_, sequencer)| sequencer.deadline());
+        self.wiegand.iter().filter_map(Wiegand::deadline).chain(lamps).min()
     }
 }

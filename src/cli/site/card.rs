@@ -55,6 +55,7 @@ fn remove(dir: &Path, args: &Remove) -> Result<(), Failure> {
 ///   gates         gates separated by ';'; all if empty
 ///   from          not before this date or time, e.g. 2026-12-01 or 2026-12-01T08:00+08:00
 ///   until         until the end of this day, or before this time
+///   pin           4 to 8 digits, for readers that ask for a PIN beside the card; none if empty
 ///
 /// Several lines with one subject give it several cards. Importing a card again changes nothing but the rights
 /// that the file has columns for. Names, phone numbers and identity numbers are refused: a gate has no use for
@@ -85,7 +86,8 @@ pub(super) fn run(dir: &Path, command: &Command) -> Result<(), Failure> {
         Command::Remove(args) => return remove(dir, args),
     };
     let (office, _lock) = Office::open_to_change(dir)?;
-    let bytes = std::fs::read(&args.file).map_err(unreadable(&args.file))?;
+    let bytes =
+        std::fs::read(&args.file).map(zeroize::Zeroizing::new).map_err(unreadable(&args.file))?;
     let done =
         office.import(&bytes, args.numbers_are_cards, args.dry_run).map_err(|e| match e {
             SiteError::Import(why) => Failure::Data(format!("{}: {why}", args.file.display())),

@@ -1,10 +1,11 @@
 //! `[[reader]]`: how each reader is connected and what it may send.
 
 use super::door_named;
-use super::lines::{ActiveAt, LINES, Lines, input};
+use super::lines::{ActiveAt, LINES, Lines, input, output};
+use crate::access::PinOptions;
 use crate::config::raw::Section;
-use crate::config::{Link, Reader, Wiegand};
-use crate::domain::DoorId;
+use crate::config::{LampLines, Link, Reader, Wiegand};
+use crate::domain::{DoorId, Duration};
 use crate::wire::format::{self, Format};
 use crate::wire::keypad::Keypad;
 use std::collections::BTreeMap;
@@ -27,9 +28,11 @@ pub(super) fn reader(
         let what = format!("{} has a key's {} bits", format.name(), keypad.bits());
         s.note(s.span(), "keypad", format!("{what}: a reader can't send both, leave one out"));
     }
+    let lamps = lamps(&s, &label, lines);
+    let pin = pin(&s, link.as_ref());
     s.finish();
     name?;
-    Some(Reader { name: label, door: door?, link: link?, formats, tamper })
+    Some(Reader { name: label, door: door?, link: link?, formats, tamper, lamps, pin })
 }
 
 fn wiegand(s: &Section<'_>, label: &str, lines: &mut Lines) -> Option<Wiegand> {
@@ -52,6 +55,26 @@ fn wiegand(s: &Section<'_>, label: &str, lines: &mut Lines) -> Option<Wiegand> {
         keypad
     });
     Some(Wiegand { d0: d0?, d1: d1?, keypad })
+}
+
+/// The reader's own light and buzzer wires: pulled to ground they are on, at nearly every reader.
+fn lamps(s: &Section<'_>, label: &str, lines: &mut Lines) -> LampLines {
+    let mut line =
+        |key: &'static str| output(s, key, format!("reader {label}'s {key}"), ActiveAt::Low, lines);
+    LampLines { green: line("led_green"), red: line("led_red"), buzzer: line("buzzer") }
+}
+
+/// Whether a card waits for its PIN here.
+fn pin(s: &Section<'_>, link: Option<&Link>) -> Option<PinOptions> {
+    let required = s.choice("pin", &[("off", false), ("required", true)], false);
+    if required && link.is_some_and(|link| !link.has_keypad()) {
+        let what = "nobody can type a PIN here: add keypad = 4 or keypad = 8, the bits this reader's \
+                    keypad sends for a key, or leave pin out";
+        s.note(s.span(), "pin", what);
+    }
+    let total = Duration::from_millis(s.whole_or("pin_ms", 2_000..=60_000, 10_000));
+    let between_keys = Duration::from_millis(s.whole_or("pin_key_ms", 1_000..=30_000, 5_000));
+    required.then_some(PinOptions { total, between_keys })
 }
 
 /// What the reader may send, by name.

@@ -160,3 +160,25 @@ fn broker_addresses() {
         assert_eq!(split_url(url), want, "{url}");
     }
 }
+
+#[test]
+fn a_pin_needs_a_keypad_and_lamps_have_lines_of_their_own() {
+    let reader = "d1 = 6 ";
+    let pin = edited(reader, "pin = \"required\"\nd1 = 6 ");
+    assert!(pin.len() == 1 && pin[0].contains("add keypad = 4 or keypad = 8"), "{pin:#?}");
+    let whole = "pin = \"required\"\nkeypad = 4\npin_ms = 15000\nled_green = 26\n\
+                 buzzer = { line = 12, active = \"high\" }\nd1 = 6 ";
+    let config = parse(&EXAMPLE.replace(reader, whole), Path::new("/etc/eithergate"));
+    let config = config.unwrap_or_else(|m| panic!("{m:#?}"));
+    let pin = config.readers[0].pin.map(|pin| (pin.total, pin.between_keys));
+    assert_eq!(pin, Some((Duration::from_secs(15), Duration::from_secs(5))));
+    let outputs: Vec<_> = config.outputs().into_iter().map(|(n, o)| (n, o.safe_level())).collect();
+    let outputs: Vec<_> = outputs.iter().map(|(n, safe)| (n.as_str(), *safe)).collect();
+    // Dark and silent: high where a lamp is on at low.
+    let dark = [("main.relay", false), ("entrance.led_green", true), ("entrance.buzzer", false)];
+    assert_eq!(outputs, dark);
+    one(
+        edited(reader, "led_red = 6\nd1 = 6 "),
+        "belongs to reader entrance's d1 already: give each its own",
+    );
+}
