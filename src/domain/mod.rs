@@ -23,6 +23,6 @@ pub use ids::{
 pub use line::Bias;
 pub use pin::{MAX_PIN_DIGITS, Pin};
 pub use port::{Direction, Parity, PortSettings};
-pub use reader::{Assurance, Key, ReadFault, ReaderState, Signal};
+pub use reader::{Assurance, Key, ReadFault, ReaderState, SecurityBreach, Signal};
 pub use right::{Directory, Entitlement, Ways};
 pub use time::{Clock, Duration, Instant, WallTime};

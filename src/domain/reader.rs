@@ -141,3 +141,23 @@ pub enum Signal {
     /// The card was read; its PIN is asked for.
     EnterPin,
 }
+
+/// Why a reader on a bus is not believed: each is a security alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecurityBreach {
+    /// It, or somebody on the cable, speaks in the clear where a secure channel is demanded.
+    Plaintext,
+    /// It wants a session with the key that every reader leaves the factory with.
+    DefaultKey,
+    /// The key in its file is the default one or has a pattern.
+    WeakKey,
+    /// It doesn't have the key it was enrolled with.
+    WrongKey,
+    /// It can do less than when it was enrolled.
+    Downgrade,
+    /// Another device than was enrolled.
+    Replaced,
+    /// Recorded or altered bytes: the number or the proof of authenticity is wrong.
+    Replay,
+}

@@ -4,6 +4,7 @@
 pub mod format;
 pub mod keypad;
 pub mod notation;
+pub mod osdp;
 pub mod payload;
 pub mod serial;
 pub mod template;
