@@ -4,6 +4,8 @@
 pub mod clock;
 pub mod mqtt;
 pub mod port;
+#[cfg(feature = "osdp")]
+pub mod osdp;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;

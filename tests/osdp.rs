@@ -1,0 +1,159 @@
+//! OSDP against libosdp's own peripheral device, in another process, over a cable that takes its time and
+//! can be cut, altered and replayed: enrolment, a thousand cards, an interruption, and each way in which a
+//! reader must not be believed.
+#![cfg(feature = "osdp")]
+
+#[path = "osdp/pacer.rs"]
+mod pacer;
+#[path = "osdp/readers.rs"]
+mod readers;
+#[path = "osdp/rig.rs"]
+mod rig;
+
+use eithergate::domain::{SecurityBreach, Signal};
+use eithergate::io::osdp::{Bus, FdWire, Keys, News, Options, ReaderOptions, What, Wire};
+use rig::{Device, Rig};
+use rustix::fs::{Mode, OFlags, open};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(12);
+const QUIET: Duration = Duration::from_millis(1_500);
+const AGAIN: &[&str] = &["plays_its_part_in_the_rig", "--exact", "--nocapture"];
+
+/// The rig's processes are this test, started again.
+#[test]
+fn plays_its_part_in_the_rig() {
+    rig::play_if_asked();
+}
+
+struct Gate {
+    bus: Bus,
+    news: Receiver<News>,
+}
+
+impl Gate {
+    fn start(rig: &Rig, keys: &Path, readers: &[(u8, bool)], baud: u32) -> Self {
+        let port = rig.port.clone();
+        let (sender, news) = sync_channel(4_096);
+        let options = Options {
+            readers: readers
+                .iter()
+                .map(|(address, low)| ReaderOptions {
+                    name: format!("r{address}"),
+                    address: *address,
+                    low: *low,
+                })
+                .collect(),
+            baud,
+            keys: Keys::new(keys.into()),
+        };
+        let opener = move || {
+            let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
+            let wire = FdWire::new(open(&port, flags, Mode::empty())?)?;
+            Ok(Box::new(wire) as Box<dyn Wire>)
+        };
+        let bus =
+            Bus::start(options, Box::new(opener), Box::new(move |n| sender.try_send(n).is_ok()));
+        Self { bus: bus.expect("a bus"), news }
+    }
+
+    /// Waits for news that fits; what comes before it is passed over.
+    fn wait(&self, at_most: Duration, fits: impl Fn(&News) -> bool) -> bool {
+        let end = Instant::now() + at_most;
+        loop {
+            match self.news.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(news) if fits(&news) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn is_up(&self, reader: usize) -> bool {
+        self.wait(SOON, |n| n.reader == reader && matches!(n.what, What::Up))
+    }
+
+    fn breach(&self, why: SecurityBreach) -> bool {
+        self.wait(SOON, |n| matches!(n.what, What::Breach(w) if w == why))
+    }
+
+    fn no_card(&self) -> bool {
+        !self.wait(QUIET, |n| matches!(n.what, What::Card(_)))
+    }
+
+    fn enrol(&self, rig: &Rig, reader: usize) -> String {
+        self.bus.install(reader, Duration::from_secs(30)).expect("install mode");
+        let key = rig.heard("key ", SOON).expect("a key was set");
+        assert!(self.wait(SOON, |n| n.reader == reader && matches!(n.what, What::Enrolled)));
+        key.split_once(' ').expect("address and key").1.to_owned()
+    }
+}
+
+fn new(address: u8) -> Device {
+    Device { address, key: None, secure: true }
+}
+
+#[test]
+fn a_thousand_cards_and_a_cut_cable() {
+    let keys = tempfile::tempdir().expect("a folder");
+    let mut rig = Rig::new(115_200, AGAIN);
+    rig.plug(&[new(0), new(1), new(2), new(3)]);
+    let gate =
+        Gate::start(&rig, keys.path(), &[(0, false), (1, false), (2, false), (3, false)], 115_200);
+    let made: Vec<String> = (0..4).map(|i| gate.enrol(&rig, i)).collect();
+    for (i, key) in made.iter().enumerate() {
+        assert!(!made[..i].contains(key), "a key was used twice");
+    }
+
+    for address in 0..4 {
+        rig.reader(&format!("cards {address} 250"));
+    }
+    let mut seen: BTreeMap<u128, u32> = BTreeMap::new();
+    let start = Instant::now();
+    let total = |seen: &BTreeMap<u128, u32>| seen.values().sum::<u32>();
+    while total(&seen) < 1_000 && start.elapsed() < Duration::from_secs(60) {
+        if let Ok(News { reader, what: What::Card(bits) }) = gate.news.recv_timeout(SOON) {
+            assert_eq!(bits.value() >> 24, reader as u128, "another reader's card");
+            *seen.entry(bits.value()).or_default() += 1;
+        }
+    }
+    println!("1,000 cards by four readers in {:.1} s", start.elapsed().as_secs_f64());
+    assert!(gate.no_card(), "more cards than were shown");
+    assert_eq!((seen.len(), total(&seen), gate.bus.lost()), (1_000, 1_000, 0));
+
+    // Signals, keys, tamper and power.
+    assert!(gate.bus.signal(2, Signal::Granted));
+    assert_eq!(rig.heard("led 2 ", SOON).as_deref(), Some("2"), "green");
+    assert_eq!(rig.heard("buzzer 2 ", SOON).as_deref(), Some("1"));
+    rig.reader("keys 1 12*#");
+    for key in [b'1', b'2', 0x7f, 0x0d] {
+        assert!(gate.wait(SOON, |n| n.reader == 1 && matches!(n.what, What::Key(k) if k == key)));
+    }
+    rig.reader("local 3 1 0");
+    assert!(gate.wait(SOON, |n| n.reader == 3 && matches!(n.what, What::Tamper(true))));
+    rig.reader("local 3 0 1");
+    assert!(gate.wait(SOON, |n| matches!(n.what, What::Tamper(false))));
+    assert!(gate.wait(SOON, |n| n.reader == 3 && matches!(n.what, What::PowerFailing(true))));
+
+    // Ten seconds without a cable.
+    rig.pace("cut");
+    let cut = Instant::now();
+    for _ in 0..4 {
+        assert!(gate.wait(SOON, |n| matches!(n.what, What::Down)), "nobody noticed");
+    }
+    println!("noticed after {:.1} s", cut.elapsed().as_secs_f64());
+    std::thread::sleep(Duration::from_secs(10).saturating_sub(cut.elapsed()));
+    rig.pace("join");
+    let joined = Instant::now();
+    for _ in 0..4 {
+        assert!(gate.wait(SOON, |n| matches!(n.what, What::Up)), "not back");
+    }
+    let back = joined.elapsed();
+    println!("all four back after {:.2} s", back.as_secs_f64());
+    assert!(back < Duration::from_secs(5), "{back:?}");
+    rig.reader("cards 0 1");
+    assert!(gate.wait(SOON, |n| n.reader == 0 && matches!(n.what, What::Card(_))));
+}
