@@ -157,3 +157,128 @@ fn a_thousand_cards_and_a_cut_cable() {
     rig.reader("cards 0 1");
     assert!(gate.wait(SOON, |n| n.reader == 0 && matches!(n.what, What::Card(_))));
 }
+
+#[test]
+fn what_must_not_be_believed_is_refused_and_told() {
+    let keys = tempfile::tempdir().expect("a folder");
+    let mut rig = Rig::new(115_200, AGAIN);
+    let with = |key: &str| Device { address: 5, key: Some(key.into()), secure: true };
+    rig.plug(&[new(5)]);
+
+    // Outside install mode nobody talks with a reader that has no key, and never with the default one.
+    let gate = Gate::start(&rig, keys.path(), &[(5, false)], 115_200);
+    rig.reader("card 5 26 2f657ae");
+    assert!(gate.no_card(), "a card of a reader without a key");
+    assert!(!gate.bus.status(0).expect("a reader").up);
+    assert_eq!(rig.ask("cycles"), "0 0 0", "somebody talked with it");
+    let key = gate.enrol(&rig, 0);
+    assert!(gate.is_up(0) && gate.bus.status(0).expect("a reader").secure);
+
+    // Cards that are not in the session: plain, and in a handshake's clothes. The reader's own go on.
+    for forgery in ["plain", "block12", "block14"] {
+        let done: u32 = rig.ask("done").parse().expect("a number");
+        rig.pace(&format!("next {forgery}"));
+        assert!(gate.breach(SecurityBreach::Plaintext), "{forgery}");
+        assert_eq!(rig.ask("done"), (done + 1).to_string());
+        assert!(gate.no_card(), "{forgery}: it came through");
+    }
+    // One before the session, kept for after it.
+    rig.pace("cut");
+    assert!(gate.wait(SOON, |n| matches!(n.what, What::Down)));
+    rig.pace("next before");
+    rig.pace("join");
+    assert!(gate.breach(SecurityBreach::Plaintext), "before");
+    assert!(gate.is_up(0));
+    assert!(gate.no_card(), "before: it came through");
+
+    // Recorded bytes: as they were, and with the number made to fit.
+    rig.pace("next record");
+    rig.reader("card 5 26 2f657ae");
+    assert!(gate.wait(SOON, |n| matches!(n.what, What::Card(_))), "the reader's own card");
+    for replayed in ["replay", "renumbered"] {
+        rig.pace(&format!("next {replayed}"));
+        assert!(gate.breach(SecurityBreach::Replay), "{replayed}");
+        assert!(gate.no_card(), "{replayed}: it opened again");
+    }
+    rig.reader("card 5 26 2f623ae");
+    assert!(gate.wait(SOON, |n| matches!(n.what, What::Card(_))), "not well again");
+
+    // Wrong bits on the cable are noise and no alarm, and cost at most the session.
+    rig.pace("flip 40");
+    let end = Instant::now() + Duration::from_secs(4);
+    let mut noise = 0;
+    while let Ok(news) = gate.news.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        assert!(!matches!(news.what, What::Breach(_) | What::Card(_)));
+        noise += u32::from(matches!(news.what, What::Noise));
+    }
+    assert!(noise > 0, "nothing was altered");
+    rig.pace("honest");
+
+    // The same reader with another key, and one fresh from the factory.
+    let other = "5f0c81a2d4e6937b1829405a6c7d8e9f";
+    for (device, why) in [
+        (with(other), SecurityBreach::WrongKey),
+        (new(5), SecurityBreach::WrongKey),
+        (Device { secure: false, ..with(&key) }, SecurityBreach::Downgrade),
+    ] {
+        rig.plug(&[device]);
+        rig.reader("card 5 26 2f657ae");
+        assert!(gate.breach(why), "{why:?}");
+        assert!(gate.no_card(), "{why:?}: a card came through");
+        assert!(!gate.bus.status(0).expect("a reader").up);
+    }
+    rig.plug(&[with(&key)]);
+    assert!(gate.is_up(0), "not well again");
+    // Somebody takes the secure channel out of what it says it can do.
+    rig.pace("cut");
+    assert!(gate.wait(SOON, |n| matches!(n.what, What::Down)));
+    rig.pace("downgrade");
+    rig.pace("join");
+    assert!(gate.breach(SecurityBreach::Downgrade));
+    assert!(!gate.bus.status(0).expect("a reader").up);
+    rig.pace("honest");
+    assert!(gate.is_up(0), "not well again");
+    drop(gate);
+
+    // Keys that somebody wrote into the file.
+    let file = keys.path().join("r5.key");
+    let kept = std::fs::read_to_string(&file).expect("the key file");
+    for weak in ["303132333435363738393a3b3c3d3e3f", &"00".repeat(16), &"a5".repeat(16)] {
+        std::fs::write(&file, kept.replace(&key, weak)).expect("written");
+        let gate = Gate::start(&rig, keys.path(), &[(5, false)], 115_200);
+        assert!(gate.breach(SecurityBreach::WeakKey));
+        assert!(gate.no_card());
+    }
+}
+
+#[test]
+fn an_install_window_closes_and_low_readers_are_low_by_name() {
+    let keys = tempfile::tempdir().expect("a folder");
+    let mut rig = Rig::new(115_200, AGAIN);
+    let other = "5f0c81a2d4e6937b1829405a6c7d8e9f";
+    rig.plug(&[
+        Device { address: 1, key: Some(other.into()), secure: true },
+        Device { address: 2, key: None, secure: false },
+    ]);
+    let gate = Gate::start(&rig, keys.path(), &[(1, false), (2, true)], 115_200);
+    assert!(gate.is_up(1), "the low reader");
+    rig.reader("card 2 26 2f657ae");
+    assert!(gate.wait(SOON, |n| n.reader == 1 && matches!(n.what, What::Card(_))));
+    assert!(gate.bus.install(1, SOON).is_err(), "a low reader has no key");
+
+    // A reader that has somebody else's key takes none, in whatever window.
+    gate.bus.install(0, Duration::from_secs(3)).expect("install mode");
+    assert!(gate.bus.status(0).expect("a reader").installing);
+    assert!(gate.bus.install(0, SOON).is_err(), "twice");
+    let ended = |n: &News| matches!(n.what, What::InstallEnded { enrolled: false });
+    assert!(gate.wait(SOON, ended), "the window stayed open");
+    assert!(!gate.bus.status(0).expect("a reader").installing);
+
+    // Once closed, a reader with the default key waits in vain; the other one goes on.
+    rig.plug(&[new(1), Device { address: 2, key: None, secure: false }]);
+    assert!(rig.heard("key ", Duration::from_secs(3)).is_none(), "a key outside the window");
+    rig.reader("card 2 26 2f657ae");
+    assert!(gate.wait(SOON, |n| n.reader == 1 && matches!(n.what, What::Card(_))));
+    gate.enrol(&rig, 0);
+    assert!(gate.is_up(0));
+}

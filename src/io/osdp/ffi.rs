@@ -217,9 +217,7 @@ fn info(seat: &Seat, baud: u32, line: NonNull<Line>) -> c::osdp_pd_info_t {
 }
 
 /// Runs a callback's body with the line; what goes wrong in there must not reach the library.
-///
-/// # Safety
-/// `data` is the line of a living [`Panel`] that is calling the library.
+// SAFETY: to be called with the line of a living [`Panel`] that is calling the library.
 unsafe fn with_line<T>(data: *mut c_void, otherwise: T, body: impl FnOnce(&mut Line) -> T) -> T {
     // SAFETY: as demanded; `Panel` has no reference to the line while it calls the library.
     let Some(line) = (unsafe { data.cast::<Line>().as_mut() }) else { return otherwise };
