@@ -3,9 +3,9 @@
 
 pub mod clock;
 pub mod mqtt;
-pub mod port;
 #[cfg(feature = "osdp")]
 pub mod osdp;
+pub mod port;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;

@@ -375,6 +375,7 @@ fn show(signal: Signal) -> Show {
         Signal::Denied => (RED, 10, 0, 20, 3, 1),
         Signal::Fault => (RED, 2, 2, 30, 2, 5),
         Signal::LookAtCamera => (BLUE, 3, 3, 50, 0, 0),
+        Signal::EnterPin => (BLUE, 10, 0, 50, 1, 1),
         Signal::UseYourCard => (AMBER, 3, 3, 50, 1, 1),
     };
     Show { colour, on, off, light_for, tone_on, tone_off: 1, tones }
