@@ -136,6 +136,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
     if damaged {
         tracing::error!("the store was damaged and is set aside; the journal begins a new epoch");
     }
+    readers::serial::start(&config, clock, &sender)?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(gate = %config.gate, "cards work");
 

@@ -36,9 +36,11 @@ fn sim_wiring(config: &Config) -> sim::Wiring {
         readers: config
             .readers
             .iter()
-            .map(|reader| {
-                let Link::Wiegand(lines) = &reader.link;
-                sim::ReaderLines { name: reader.name.clone(), d0: lines.d0, d1: lines.d1 }
+            .filter_map(|reader| match &reader.link {
+                Link::Wiegand(lines) => {
+                    Some(sim::ReaderLines { name: reader.name.clone(), d0: lines.d0, d1: lines.d1 })
+                }
+                Link::Serial(_) => None,
             })
             .collect(),
         inputs: config

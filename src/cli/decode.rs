@@ -1,12 +1,13 @@
 //! `decode`: what a reader really sent.
 
 use super::Failure;
+use crate::config::{self, Config};
 use crate::domain::Instant;
 use crate::wire::format::{self, Fields, Format};
-use crate::wire::serial::Rdm6300;
+use crate::wire::serial::{self, Framing, Parser};
 use crate::wire::wiegand::{Assembler, Bits, Lengths, MAX_BITS, Options, Outcome};
 use crate::wire::{Parsed, vcd};
-use clap::{ArgGroup, Subcommand, ValueEnum};
+use clap::{ArgGroup, Subcommand};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -39,8 +40,12 @@ enum What {
     /// A serial reader: from its recorded bytes
     ///
     /// Record with `cat /dev/ttyS0 > bytes.bin` (after `stty -F /dev/ttyS0 9600 raw`), hold a card to the
-    /// reader, and stop.
-    #[command(after_help = "Example:\n  eithergate decode serial bytes.bin --framing rdm6300")]
+    /// reader, and stop. `--framing` alone lists the framings known by name; docs/serial.md tells how to
+    /// describe another one, and how to find out what an unknown reader sends.
+    #[command(after_help = "Examples:\n  \
+            eithergate decode serial bytes.bin --framing rdm6300\n  \
+            eithergate decode serial bytes.bin --framing ours --config framings.toml\n  \
+            eithergate decode serial --framing")]
     Serial(Serial),
 }
 
@@ -72,18 +77,16 @@ struct Wiegand {
 #[derive(clap::Args)]
 struct Serial {
     /// The bytes as they came
-    file: PathBuf,
-    #[arg(long)]
-    framing: Framing,
+    file: Option<PathBuf>,
+    /// The framing by its name; without a name, lists those there are
+    #[arg(long, value_name = "NAME", num_args = 0..=1, required = true)]
+    framing: Option<Option<String>>,
+    /// Own framings: a file with [[framing]] sections, a gate's configuration or part of one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// One JSON object a frame
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Framing {
-    /// RDM6300 and RDM630, 125 kHz readers
-    Rdm6300,
 }
 
 /// One line of output. Here a card number may be printed: somebody asked what is on the wire.
@@ -247,10 +250,27 @@ impl From<Fields> for Card {
 }
 
 fn serial(args: &Serial) -> Result<(), Failure> {
-    let bytes = read(&args.file)?;
-    let rows = match args.framing {
-        Framing::Rdm6300 => rdm6300(&bytes),
+    let own = match &args.config {
+        None => Vec::new(),
+        Some(path) => Config::framings(path).map_err(super::config_failure)?,
     };
+    let Some(name) = args.framing.as_ref().and_then(Option::as_ref) else {
+        return list_framings(&own).map_err(no_stdout);
+    };
+    let framing = own.iter().find(|own| own.name == *name).map(|own| own.framing.clone());
+    let framing = framing.or(serial::preset(name)).ok_or_else(|| {
+        let presets = serial::PRESETS.iter().map(|preset| preset.name);
+        let known: Vec<&str> = presets.chain(own.iter().map(|own| own.name.as_str())).collect();
+        Failure::Usage(format!(
+            "no framing is called '{name}'; there are {}; an own one comes with --config FILE",
+            known.join(", ")
+        ))
+    })?;
+    let Some(file) = &args.file else {
+        return Err(Failure::Usage("name the file with the recorded bytes".into()));
+    };
+    let bytes = read(file)?;
+    let rows = serial_rows(framing, &bytes);
     print_serial(&rows, args.json).map_err(no_stdout)?;
     if rows.iter().any(|row| matches!(row, SerialRow::Card(_))) {
         return Ok(());
@@ -259,26 +279,43 @@ fn serial(args: &Serial) -> Result<(), Failure> {
         Some(SerialRow::Error(why)) => format!("no card decoded: {why}"),
         _ => format!(
             "{}: no frame in {} bytes; check the framing, and the speed it was recorded at",
-            args.file.display(),
+            file.display(),
             bytes.len()
         ),
     }))
 }
 
-fn rdm6300(bytes: &[u8]) -> Vec<SerialRow> {
-    let mut parser = Rdm6300::new();
-    let mut rows: Vec<SerialRow> = bytes
-        .iter()
-        .filter_map(|byte| match parser.byte(*byte) {
-            Parsed::NeedMore | Parsed::NotForUs => None,
-            Parsed::Corrupt(why) => Some(SerialRow::Error(why.to_string())),
-            Parsed::Item(tag) => Some(SerialRow::Card(tag.to_hex())),
-        })
-        .collect();
+fn serial_rows(framing: Framing, bytes: &[u8]) -> Vec<SerialRow> {
+    // A recording has no pauses.
+    let now = Instant(0);
+    let mut parser = Parser::new(framing);
+    let mut rows = Vec::new();
+    let mut take = |outcome: serial::Outcome| match outcome {
+        Parsed::NeedMore | Parsed::NotForUs => {}
+        Parsed::Corrupt(why) => rows.push(SerialRow::Error(why.to_string())),
+        Parsed::Item(tag) => rows.push(SerialRow::Card(tag.to_hex())),
+    };
+    for byte in bytes {
+        take(parser.byte(now, *byte));
+        while let Some(outcome) = parser.poll(now) {
+            take(outcome);
+        }
+    }
     if parser.is_midway() {
         rows.push(SerialRow::Error("the recording ends in the middle of a frame".into()));
     }
     rows
+}
+
+fn list_framings(own: &[config::NamedFraming]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for preset in serial::PRESETS {
+        writeln!(out, "{:<12} {:>6} baud  {}", preset.name, preset.baud, preset.about)?;
+    }
+    for own in own {
+        writeln!(out, "{:<12} {:>6}       of the configuration", own.name, "")?;
+    }
+    out.flush()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -347,12 +384,16 @@ fn print_serial(rows: &[SerialRow], json: bool) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     for row in rows {
         match row {
-            SerialRow::Card(hex) => {
-                // What is printed on such cards: the low 32 bits in decimal, or the low 24 as 8 and 16.
+            SerialRow::Card(hex) if hex.len() == 10 => {
+                // What is printed on EM4100 cards: the low 32 bits in decimal, or the low 24 as 8 and 16.
                 let low =
                     hex.get(2..).and_then(|low| u32::from_str_radix(low, 16).ok()).unwrap_or(0);
                 let (upper, lower) = (low >> 16 & 0xff, low & 0xffff);
                 writeln!(out, "card {hex}, printed as {low:010} or {upper:03},{lower:05}")?;
+            }
+            SerialRow::Card(hex) => {
+                let number = u128::from_str_radix(hex, 16).unwrap_or(0);
+                writeln!(out, "card {hex}, in decimal {number}")?;
             }
             SerialRow::Error(why) => writeln!(out, "no card: {why}")?,
         }

@@ -72,10 +72,14 @@ pub fn main() -> ExitCode {
 const CONFIG: &str = "/etc/eithergate/eithergate.toml";
 
 fn load_config(path: &std::path::Path) -> Result<Config, Failure> {
-    Config::load(path).map_err(|error| match error {
+    Config::load(path).map_err(config_failure)
+}
+
+fn config_failure(error: ConfigError) -> Failure {
+    match error {
         ConfigError::Read { .. } => Failure::NoInput(error.to_string()),
         ConfigError::Wrong { .. } => Failure::Config(error.to_string()),
-    })
+    }
 }
 
 /// Milliseconds since 1970 as `2026-11-22 08:30:00Z` (Howard Hinnant's `civil_from_days`).

@@ -9,10 +9,11 @@ mod raw;
 pub use raw::Mistake;
 
 use crate::access;
-use crate::domain::{Assurance, Bias, DoorId, Duration, GateId, ReaderId, SiteId};
+use crate::domain::{Assurance, Bias, DoorId, Duration, GateId, PortSettings, ReaderId, SiteId};
 use crate::trust::PublicKey;
 use crate::wire::format::Format;
 use crate::wire::keypad::Keypad;
+use crate::wire::serial::Framing;
 use std::path::{Path, PathBuf};
 
 /// A configuration that makes sense.
@@ -131,6 +132,7 @@ pub struct LampLines {
 #[derive(Clone, Debug)]
 pub enum Link {
     Wiegand(Wiegand),
+    Serial(Serial),
 }
 
 impl Link {
@@ -138,6 +140,7 @@ impl Link {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Wiegand(_) => "wiegand",
+            Self::Serial(_) => "serial",
         }
     }
 
@@ -145,13 +148,14 @@ impl Link {
     pub fn has_keypad(&self) -> bool {
         match self {
             Self::Wiegand(lines) => lines.keypad.is_some(),
+            Self::Serial(_) => false,
         }
     }
 
     /// How far what arrives is to be trusted.
     pub fn assurance(&self) -> Assurance {
         match self {
-            Self::Wiegand(_) => Assurance::Low,
+            Self::Wiegand(_) | Self::Serial(_) => Assurance::Low,
         }
     }
 }
@@ -163,6 +167,20 @@ pub struct Wiegand {
     pub d1: u32,
     /// How its keypad sends keys, if it has one.
     pub keypad: Option<Keypad>,
+}
+
+/// A reader that shouts its number on a serial port of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serial {
+    pub port: PortSettings,
+    pub framing: NamedFraming,
+}
+
+/// What a serial reader puts around its number: a preset, or a `[[framing]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFraming {
+    pub name: String,
+    pub framing: Framing,
 }
 
 /// The face path. A gate has one only beside a card path.
@@ -209,17 +227,27 @@ fn list(path: &Path, mistakes: &[Mistake]) -> String {
 /// A configuration of a megabyte is no configuration.
 const MAX_BYTES: u64 = 1 << 20;
 
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let failed = |cause| ConfigError::Read { path: path.into(), cause };
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > MAX_BYTES {
+        return Err(failed(std::io::Error::other("larger than 1 MB")));
+    }
+    std::fs::read_to_string(path).map_err(failed)
+}
+
 impl Config {
     /// Reads and checks a file. Relative paths in it are taken from its folder.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let read = |cause| ConfigError::Read { path: path.into(), cause };
-        let size = std::fs::metadata(path).map_err(read)?.len();
-        if size > MAX_BYTES {
-            return Err(read(std::io::Error::other("larger than 1 MB")));
-        }
-        let text = std::fs::read_to_string(path).map_err(read)?;
+        let text = read(path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         Self::parse(&text, folder)
+            .map_err(|mistakes| ConfigError::Wrong { path: path.into(), mistakes })
+    }
+
+    /// The `[[framing]]` sections alone, of a file that may be no whole configuration.
+    pub fn framings(path: &Path) -> Result<Vec<NamedFraming>, ConfigError> {
+        parse::framings(&read(path)?)
             .map_err(|mistakes| ConfigError::Wrong { path: path.into(), mistakes })
     }
 

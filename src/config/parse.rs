@@ -2,14 +2,18 @@
 
 mod doors;
 mod face;
+mod framings;
 mod lines;
+mod ports;
 mod readers;
+mod serial;
 
 use super::raw::{Mistake, Notes, Section};
-use super::{Broker, Config, Trust};
+use super::{Broker, Config, NamedFraming, Trust};
 use crate::access::UntrustedClock;
 use crate::domain::DoorId;
 use lines::{ActiveAt, Lines};
+use ports::Ports;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::de::DeTable;
@@ -28,6 +32,20 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, Vec<Mistake>> {
         (Some(config), mistakes) if mistakes.is_empty() => Ok(config),
         (_, mistakes) => Err(mistakes),
     }
+}
+
+/// The `[[framing]]` sections of a text that may hold nothing else.
+pub(super) fn framings(text: &str) -> Result<Vec<NamedFraming>, Vec<Mistake>> {
+    let notes = Notes::new(text);
+    let found = match DeTable::parse(text) {
+        Ok(table) => framings::framings(&Section::root(&notes, table.get_ref())),
+        Err(e) => {
+            notes.add(e.span().unwrap_or(0..0), "TOML", e.message());
+            Vec::new()
+        }
+    };
+    let mistakes = notes.into_sorted();
+    if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
 }
 
 /// Reads everything before giving up on anything: `?` comes last.
@@ -83,9 +101,11 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         root.note(0..0, "[[door]]", "a gate has 1 to 8 doors: add a [[door]] section for each");
     }
 
+    let framings = framings::framings(&root);
+    let mut ports = Ports::default();
     let mut readers = Vec::new();
     for s in root.sections("reader") {
-        readers.push(readers::reader(s, &door_ids, &mut lines));
+        readers.push(readers::reader(s, &door_ids, &mut lines, &framings, &mut ports));
     }
     if readers.len() > 16 {
         root.note(0..0, "[[reader]]", "a gate has at most 16 readers");
@@ -116,6 +136,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         face::face(s, folder, &door_ids)
     });
     lines.report_clashes(notes);
+    ports.report_clashes(notes);
     root.finish();
 
     let (name, site, data_dir, run_dir, journal_events, untrusted_clock) = gate?;

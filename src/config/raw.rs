@@ -97,6 +97,12 @@ impl<'a> Section<'a> {
         self.table.get(key)
     }
 
+    /// Notes something wrong with a key's value, or with the section where the key isn't given.
+    pub(super) fn note_key(&self, key: &'static str, what: impl Into<String>) {
+        let span = self.table.get(key).map_or(self.span(), Spanned::span);
+        self.note(span, key, what);
+    }
+
     /// Notes that a required key is missing.
     pub(super) fn missing(&self, key: &'static str, example: &str) {
         self.note(self.span(), key, format!("missing: add {key} = {example}"));
@@ -177,6 +183,39 @@ impl<'a> Section<'a> {
                 Some(Either::Table(self.inner(self.place(key), span, table)))
             }
             _ => self.whole(key, range).map(Either::Whole),
+        }
+    }
+
+    /// One number, or the least and the most of them in a list.
+    pub(super) fn whole_or_range(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<Item<(u64, u64)>> {
+        let value = self.get(key)?;
+        let number = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+            DeValue::Integer(i) => {
+                u64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).ok()
+            }
+            _ => None,
+        };
+        let found = match value.get_ref() {
+            DeValue::Array(items) => match items.get(..).unwrap_or_default() {
+                [least, most] => number(least).zip(number(most)),
+                _ => None,
+            },
+            _ => number(value).map(|n| (n, n)),
+        };
+        let (start, end) = (range.start(), range.end());
+        match found.filter(|(a, b)| range.contains(a) && range.contains(b) && a <= b) {
+            Some(found) => Some(Item { value: found, span: value.span() }),
+            None => {
+                let want = format!(
+                    "a whole number from {start} to {end}, or the least and the most: [4, 10]"
+                );
+                self.wrong(value, key, &want);
+                None
+            }
         }
     }
 

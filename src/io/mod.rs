@@ -6,6 +6,7 @@ pub mod mqtt;
 #[cfg(feature = "osdp")]
 pub mod osdp;
 pub mod port;
+pub mod serial;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;

@@ -1,25 +1,42 @@
-//! Serial reader framings. Each parser takes one byte at a time, holds one frame at most and finds the next
-//! frame by itself after noise. What never enters: a port, a baud rate, time.
+//! Serial readers that shout their number: a [`Framing`] says what is around it, a [`Parser`] finds it among
+//! the bytes. The parser takes one byte at a time, holds one frame at most and finds its feet again after
+//! noise. What never enters: a port, a baud rate, a clock of its own.
+
+mod checksum;
+mod framing;
+mod presets;
+
+pub use checksum::{CHECKSUMS, Checksum, Crc16};
+pub use framing::{Body, ByteOrder, Covers, Framing, LengthCounts, MAX_FRAME, Spec, SpecError};
+pub use presets::{GAP, PRESETS, Preset, preset};
 
 use super::Parsed;
-use crate::domain::CardNumber;
+use crate::domain::{CardNumber, Duration, Instant, ReadFault};
+use framing::{Look, Resync};
+use std::collections::VecDeque;
 use std::fmt;
 
-/// The five bytes of an EM4100 tag: version or customer code, then 32 bits. A card number: no `Serialize`,
-/// and `Debug` is redacted.
+/// More bytes than any frame has, four times over, without a frame among them.
+const FLOOD: usize = 4 * MAX_FRAME;
+
+/// The number a reader sent. A card number: no `Serialize`, and `Debug` is redacted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tag([u8; 5]);
+pub struct Tag {
+    number: u128,
+    /// Hex digits that the reader's field has; 1 where it sends decimal digits.
+    width: usize,
+}
 
 impl Tag {
-    /// Ten lower-case hex digits. Never for a log.
+    /// Lower-case hex digits, as many as the reader's field has; of a decimal field no more than needed.
+    /// Never for a log.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|b| format!("{b:02x}")).collect()
+        format!("{:0width$x}", self.number, width = self.width)
     }
 
-    /// The card as enrolled: format `em4100`, all 40 bits.
-    pub fn card(self) -> Option<CardNumber> {
-        let number = self.0.iter().fold(0u128, |sum, b| sum << 8 | u128::from(*b));
-        Some(CardNumber::new("em4100".parse().ok()?, number))
+    /// The card as enrolled: the framing's format, all of its number.
+    pub fn card(self, framing: &Framing) -> CardNumber {
+        CardNumber::new(framing.spec().format.clone(), self.number)
     }
 }
 
@@ -34,147 +51,205 @@ impl fmt::Debug for Tag {
 pub enum Corrupt {
     #[error("the checksum is wrong")]
     Checksum,
-    #[error("a byte that is no hex digit, in the middle of a frame")]
-    NotHex,
+    #[error("a byte that is no digit, in the middle of a frame")]
+    NotDigit,
     #[error("the frame doesn't end where it should")]
     NoEnd,
     #[error("a new frame began before the last one ended")]
     CutShort,
+    #[error("a frame of another length than this reader's")]
+    Length,
+    #[error("the frame stopped halfway")]
+    Stopped,
+    #[error("bytes without a pause, and no frame among them")]
+    Flood,
+    #[error("bytes were lost before they could be read")]
+    Lost,
 }
 
-const START: u8 = 0x02;
-const END: u8 = 0x03;
-/// Ten digits of data, two of checksum.
-const DIGITS: usize = 12;
-
-/// RDM6300 and RDM630 (9600 8N1): 0x02, ten hex digits, two hex digits of their five bytes' XOR, 0x03.
-#[derive(Clone, Debug, Default)]
-pub struct Rdm6300 {
-    /// Inside a frame: its bytes so far, and how many digits of them.
-    frame: Option<([u8; DIGITS / 2], usize)>,
+impl Corrupt {
+    /// As counted for every kind of reader.
+    pub fn fault(self) -> ReadFault {
+        match self {
+            Corrupt::Checksum => ReadFault::Checksum,
+            Corrupt::Flood => ReadFault::Flood,
+            Corrupt::Lost => ReadFault::Lost,
+            Corrupt::NotDigit
+            | Corrupt::NoEnd
+            | Corrupt::CutShort
+            | Corrupt::Length
+            | Corrupt::Stopped => ReadFault::Framing,
+        }
+    }
 }
 
-impl Rdm6300 {
-    pub fn new() -> Self {
-        Self::default()
+/// What one byte or a pause led to.
+pub type Outcome = Parsed<Tag, Corrupt>;
+
+/// One reader's bytes to cards.
+///
+/// Feed each byte with [`byte`](Self::byte), and after it take what else came of it from
+/// [`poll`](Self::poll) until there is no more: a byte that spoils one frame may be the end of another.
+#[derive(Clone, Debug)]
+pub struct Parser {
+    framing: Framing,
+    /// What may still become a frame.
+    held: Vec<u8>,
+    /// Nothing is believed until a pause, or the framing's end bytes.
+    lost_footing: bool,
+    last: Option<Instant>,
+    /// Bytes since the last frame or pause.
+    unread: usize,
+    found: VecDeque<Result<Tag, Corrupt>>,
+}
+
+impl Parser {
+    pub fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            held: Vec::with_capacity(MAX_FRAME),
+            lost_footing: false,
+            last: None,
+            unread: 0,
+            found: VecDeque::new(),
+        }
+    }
+
+    pub fn framing(&self) -> &Framing {
+        &self.framing
     }
 
     /// Whether a frame has begun and not ended.
     pub fn is_midway(&self) -> bool {
-        self.frame.is_some()
+        !self.held.is_empty() && !self.lost_footing
     }
 
-    pub fn byte(&mut self, byte: u8) -> Parsed<Tag, Corrupt> {
-        let Some((mut bytes, digits)) = self.frame.take() else {
-            if byte != START {
-                return Parsed::NotForUs;
-            }
-            self.frame = Some(Default::default());
-            return Parsed::NeedMore;
-        };
-        if byte == START {
-            self.frame = Some(Default::default());
-            return Parsed::Corrupt(Corrupt::CutShort);
+    /// When a frame that has begun counts as stopped.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.last.filter(|_| self.is_midway()).map(|last| last + self.gap())
+    }
+
+    fn gap(&self) -> Duration {
+        self.framing.spec().gap
+    }
+
+    /// Takes a byte that arrived at `now`.
+    pub fn byte(&mut self, now: Instant, byte: u8) -> Outcome {
+        self.pause(now);
+        self.last = Some(now);
+        self.unread += 1;
+        self.held.push(byte);
+        if self.lost_footing {
+            self.find_footing();
+        } else {
+            self.look();
         }
-        let Some(slot) = bytes.get_mut(digits / 2) else {
-            let [tag @ .., checksum] = bytes;
-            return if byte != END {
-                Parsed::Corrupt(Corrupt::NoEnd)
-            } else if tag.iter().fold(0, |sum, b| sum ^ b) != checksum {
-                Parsed::Corrupt(Corrupt::Checksum)
-            } else {
-                Parsed::Item(Tag(tag))
-            };
-        };
-        let Some(digit) = char::from(byte).to_digit(16) else {
-            return Parsed::Corrupt(Corrupt::NotHex);
-        };
-        *slot = *slot << 4 | digit as u8;
-        self.frame = Some((bytes, digits + 1));
-        Parsed::NeedMore
+        if self.unread >= FLOOD {
+            self.unread = 0;
+            self.found.push_back(Err(Corrupt::Flood));
+        }
+        match self.found.pop_front() {
+            Some(found) => parsed(found),
+            None if self.is_midway() => Parsed::NeedMore,
+            None => Parsed::NotForUs,
+        }
+    }
+
+    /// What else came of the last byte, or a frame that stopped halfway by `now`.
+    pub fn poll(&mut self, now: Instant) -> Option<Outcome> {
+        self.pause(now);
+        self.found.pop_front().map(parsed)
+    }
+
+    /// Bytes were lost by `now`, or nobody listened until now: no frame under way can be believed. The
+    /// fault is the caller's to count.
+    pub fn poison(&mut self, now: Instant) {
+        self.held.clear();
+        self.last = Some(now);
+        self.lost_footing = true;
+    }
+
+    /// After a pause everything begins anew.
+    fn pause(&mut self, now: Instant) {
+        if self.last.is_none_or(|last| now.since(last) < self.gap()) {
+            return;
+        }
+        if self.is_midway() {
+            self.found.push_back(Err(Corrupt::Stopped));
+        }
+        self.held.clear();
+        self.lost_footing = false;
+        self.unread = 0;
+        self.last = None;
+    }
+
+    /// Takes every frame out of what is held, and throws away what can't be one.
+    fn look(&mut self) {
+        while !self.held.is_empty() && !self.lost_footing {
+            match self.framing.look(&self.held) {
+                Look::NeedMore => return,
+                Look::Whole(len, tag) => {
+                    self.found.push_back(Ok(tag));
+                    self.held.drain(..len.clamp(1, self.held.len()));
+                    self.unread = 0;
+                }
+                Look::NotStart => self.lose_footing(),
+                Look::Spoilt(why) => {
+                    self.found.push_back(Err(why));
+                    self.lose_footing();
+                }
+            }
+        }
+    }
+
+    /// What is held begins no frame: on to where the next may begin.
+    fn lose_footing(&mut self) {
+        match self.framing.resync() {
+            Resync::Start => {
+                let start = self.framing.spec().start.first();
+                let next = self.held.iter().skip(1).position(|b| Some(b) == start);
+                self.held.drain(..next.map_or(self.held.len(), |i| i + 1));
+            }
+            Resync::End => {
+                self.lost_footing = true;
+                self.find_footing();
+            }
+            Resync::Pause => {
+                self.lost_footing = true;
+                self.held.clear();
+            }
+        }
+    }
+
+    fn find_footing(&mut self) {
+        let spec = self.framing.spec();
+        match self.framing.resync() {
+            // Poisoned: whatever comes begins anew at a start byte.
+            Resync::Start => {
+                self.lost_footing = false;
+                self.look();
+            }
+            Resync::End => {
+                let end = &spec.end;
+                if self.held.ends_with(end) {
+                    self.held.clear();
+                    self.lost_footing = false;
+                } else {
+                    let keep = end.len().saturating_sub(1);
+                    self.held.drain(..self.held.len().saturating_sub(keep));
+                }
+            }
+            Resync::Pause => self.held.clear(),
+        }
     }
 }
 
-/// The bytes an RDM6300 sends for a tag, for tests and the simulator.
-pub fn rdm6300_frame(tag: [u8; 5]) -> Vec<u8> {
-    let checksum = tag.iter().fold(0, |sum, b| sum ^ b);
-    let digits: String = tag.iter().chain([&checksum]).map(|b| format!("{b:02X}")).collect();
-    [&[START], digits.as_bytes(), &[END]].concat()
+fn parsed(found: Result<Tag, Corrupt>) -> Outcome {
+    match found {
+        Ok(tag) => Parsed::Item(tag),
+        Err(why) => Parsed::Corrupt(why),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const TAG: [u8; 5] = [0x01, 0x07, 0x84, 0xf2, 0x21];
-
-    fn feed(bytes: &[u8]) -> (Vec<Tag>, Vec<Corrupt>) {
-        let mut parser = Rdm6300::new();
-        let (mut tags, mut corrupt) = (Vec::new(), Vec::new());
-        for byte in bytes {
-            match parser.byte(*byte) {
-                Parsed::Item(tag) => tags.push(tag),
-                Parsed::Corrupt(why) => corrupt.push(why),
-                Parsed::NeedMore | Parsed::NotForUs => {}
-            }
-        }
-        (tags, corrupt)
-    }
-
-    /// The bytes a reader sent, from a recording.
-    #[test]
-    fn a_recorded_frame() {
-        let (tags, corrupt) = feed(b"\x02010784F22151\x03");
-        assert_eq!(tags, [Tag(TAG)]);
-        assert_eq!(corrupt, []);
-        assert_eq!(tags[0].to_hex(), "010784f221");
-        let card = tags[0].card().expect("a name");
-        assert_eq!(card.to_canonical(), format!("em4100:{}", 0x01_0784_f221_u64));
-        assert_eq!(format!("{:?}", tags[0]), "Tag(redacted)");
-    }
-
-    #[test]
-    fn each_way_to_be_spoilt_and_the_next_frame_is_read() {
-        let spoilt: [(&[u8], Corrupt); 5] = [
-            (b"\x02010784F22152\x03", Corrupt::Checksum),
-            (b"\x020107x", Corrupt::NotHex),
-            (b"\x020107\x03", Corrupt::NotHex),
-            (b"\x02010784F22151\x04", Corrupt::NoEnd),
-            (b"\x02010784F2", Corrupt::CutShort),
-        ];
-        for (bytes, why) in spoilt {
-            let stream = [b"\x00\xffnoise", bytes, &rdm6300_frame(TAG)].concat();
-            let (tags, corrupt) = feed(&stream);
-            assert_eq!((tags, corrupt), (vec![Tag(TAG)], vec![why]), "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn noise_is_not_for_us() {
-        let mut parser = Rdm6300::new();
-        for byte in (0..=255).filter(|b| *b != START) {
-            assert_eq!(parser.byte(byte), Parsed::NotForUs);
-        }
-        assert!(!parser.is_midway());
-    }
-
-    proptest! {
-        #[test]
-        fn every_tag_comes_back_after_any_noise(
-            tag: [u8; 5], noise in prop::collection::vec(any::<u8>(), 0..64),
-        ) {
-            let (tags, _) = feed(&[noise, rdm6300_frame(tag)].concat());
-            prop_assert_eq!(tags.last(), Some(&Tag(tag)));
-        }
-
-        #[test]
-        fn one_changed_byte_never_makes_another_tag(tag: [u8; 5], at in 0usize..14, to: u8) {
-            let mut frame = rdm6300_frame(tag);
-            let changed = frame[at] != to && !frame[at].eq_ignore_ascii_case(&to);
-            frame[at] = to;
-            let (tags, _) = feed(&frame);
-            prop_assert_eq!(tags, if changed { vec![] } else { vec![Tag(tag)] });
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@
 
 mod book;
 mod lamps;
+pub(super) mod serial;
 mod wiegand;
 
 pub(super) use book::{Book, LinkNews};
@@ -62,6 +63,8 @@ impl Readers {
             let id = ReaderId(i as u8);
             match &reader.link {
                 Link::Wiegand(lines) => wiegand.push(Wiegand::new(id, reader, *lines)),
+                // On a thread of its own.
+                Link::Serial(_) => {}
             }
         }
         let mut inputs: Vec<_> =

@@ -1,10 +1,11 @@
 //! `[[reader]]`: how each reader is connected and what it may send.
 
-use super::door_named;
 use super::lines::{ActiveAt, LINES, Lines, input, output};
+use super::ports::Ports;
+use super::{door_named, serial};
 use crate::access::PinOptions;
 use crate::config::raw::Section;
-use crate::config::{LampLines, Link, Reader, Wiegand};
+use crate::config::{LampLines, Link, NamedFraming, Reader, Wiegand};
 use crate::domain::{DoorId, Duration};
 use crate::wire::format::{self, Format};
 use crate::wire::keypad::Keypad;
@@ -14,13 +15,17 @@ pub(super) fn reader(
     s: Section<'_>,
     doors: &BTreeMap<String, DoorId>,
     lines: &mut Lines,
+    framings: &[NamedFraming],
+    ports: &mut Ports,
 ) -> Option<Reader> {
     let name = s.required_text("name", "\"entrance\"");
     let door = door_named(&s, doors);
     let label = name.as_ref().map_or("?", |n| n.value.as_str()).to_owned();
-    s.choice("kind", &[("wiegand", ())], ());
-    let link = wiegand(&s, &label, lines).map(Link::Wiegand);
-    let formats = formats(&s);
+    let (link, formats) = match s.choice("kind", KINDS, Kind::Wiegand) {
+        Kind::Wiegand => (wiegand(&s, &label, lines).map(Link::Wiegand), formats(&s)),
+        // Its framing says what it sends.
+        Kind::Serial => (serial::reader(&s, &label, framings, ports).map(Link::Serial), Vec::new()),
+    };
     let tamper = input(&s, "tamper", format!("reader {label}'s tamper"), ActiveAt::High, lines);
     if let Some(Link::Wiegand(Wiegand { keypad: Some(keypad), .. })) = &link
         && let Some(format) = formats.iter().find(|f| f.bits() == keypad.bits())
@@ -34,6 +39,14 @@ pub(super) fn reader(
     name?;
     Some(Reader { name: label, door: door?, link: link?, formats, tamper, lamps, pin })
 }
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Wiegand,
+    Serial,
+}
+
+const KINDS: &[(&str, Kind)] = &[("wiegand", Kind::Wiegand), ("serial", Kind::Serial)];
 
 fn wiegand(s: &Section<'_>, label: &str, lines: &mut Lines) -> Option<Wiegand> {
     let mut line = |key, example| {
