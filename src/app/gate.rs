@@ -1,14 +1,17 @@
 //! The loop: one thread that takes an event, asks the core, performs what it says, and never waits for
 //! disk, model or network.
 
+mod horizon;
+mod pins;
 mod reading;
 
+use super::Event;
 use super::control::FacePath;
 use super::face::{FaceEvent, Supervisor};
 use super::feed::Feed;
 use super::health::{AllowlistHealth, DoorHealth, JournalHealth, Shared};
+use super::pins::safe_levels;
 use super::readers::{Book, Readers};
-use super::{Event, wiring};
 use crate::access::{self, Command, Input};
 use crate::allowlist::Allowlist;
 use crate::config::Config;
@@ -16,9 +19,10 @@ use crate::domain::{Clock, DoorId, Duration, EventKind, Instant, RefusedUpdate};
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::Link;
 use crate::io::store::Writer;
-use crate::io::{Outputs, PinError};
+use crate::io::{PinError, Pins};
 use crate::journal::Journal;
 use crate::wire::payload::{self, Ack};
+use horizon::Horizon;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -34,7 +38,7 @@ const BURST: usize = 256;
 pub(super) struct Parts {
     pub config: Arc<Config>,
     pub clock: SystemClock,
-    pub outputs: Box<dyn Outputs>,
+    pub outputs: Box<dyn Pins>,
     pub journal: Journal,
     pub epoch: [u8; 8],
     pub writer: Writer,
@@ -54,6 +58,7 @@ pub(super) struct Gate {
     /// One for each reader.
     books: Vec<Book>,
     faults_due: Option<Instant>,
+    horizon: Horizon,
     health_due: Instant,
     /// Events the disk's queue had no room for.
     unwritten: u64,
@@ -71,6 +76,7 @@ impl Gate {
             started: now,
             books: parts.config.readers.iter().map(|_| Book::default()).collect(),
             faults_due: None,
+            horizon: Horizon::new(now),
             health_due: now,
             unwritten: 0,
             lost: 0,
@@ -84,6 +90,12 @@ impl Gate {
 
     /// Turns until told to stop; then leaves the outputs safe and what was recorded on disk.
     pub(super) fn run(mut self, events: &Receiver<Event>) -> Result<(), PinError> {
+        // Safe until now; from here on somebody decides.
+        for door in &self.parts.config.doors {
+            if door.relay.safe_energised {
+                self.parts.outputs.set(door.relay.line, door.relay.level(false))?;
+            }
+        }
         'turns: loop {
             let mut next = match events.recv_timeout(self.sleep().into()) {
                 Ok(event) => Some(event),
@@ -103,7 +115,7 @@ impl Gate {
             self.serve_deadlines()?;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
         }
-        for (line, high) in wiring::safe_levels(&self.parts.config) {
+        for (line, high) in safe_levels(&self.parts.config) {
             self.parts.outputs.set(line, high)?;
         }
         drop(self.parts.face.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -113,20 +125,21 @@ impl Gate {
 
     fn sleep(&self) -> Duration {
         let now = self.parts.clock.now();
-        [self.core.deadline(), self.reading_deadline(), Some(self.health_due)]
-            .into_iter()
-            .flatten()
-            .map(|deadline| deadline.since(now))
-            .fold(TURN, Duration::min)
+        [
+            self.core.deadline(),
+            self.reading_deadline(),
+            Some(self.pins_deadline()),
+            Some(self.health_due),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|deadline| deadline.since(now))
+        .fold(TURN, Duration::min)
     }
 
     fn take(&mut self, event: Event) -> Result<(), PinError> {
         match event {
-            Event::Edge(edge) => {
-                if let Some(meaning) = self.readers.edge(edge) {
-                    self.understand(meaning)?;
-                }
-            }
+            Event::Pins(event) => self.pin(event)?,
             Event::Reader(meaning) => self.understand(meaning)?,
             Event::Face(event) => self.face(event)?,
             Event::LinkUp => {

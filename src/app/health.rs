@@ -31,6 +31,8 @@ pub struct CardPath {
     pub faults: u64,
     /// Times that edges came faster than they could be read.
     pub overruns: u64,
+    /// `up`, or `stalled` while nothing is heard from readers and contacts.
+    pub pins: &'static str,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -95,7 +97,7 @@ impl Shared {
         let face = if config.face.is_some() { "starting" } else { "off" };
         let health = Health {
             version: env!("CARGO_PKG_VERSION"),
-            card: CardPath { readers: config.readers.len(), ..CardPath::default() },
+            card: CardPath { readers: config.readers.len(), pins: "up", ..CardPath::default() },
             face: FacePath { status: face, liveness: "off", ..FacePath::default() },
             allowlist: AllowlistHealth::default(),
             journal: JournalHealth { acked, ..JournalHealth::default() },

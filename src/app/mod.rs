@@ -10,6 +10,7 @@ mod feed;
 mod gate;
 mod health;
 mod keeper;
+pub mod pins;
 mod readers;
 pub mod wiring;
 
@@ -21,7 +22,7 @@ use crate::domain::{Clock, EventKind, RefusedUpdate};
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::{Link, LinkError, LinkEvent};
 use crate::io::store::{Store, StoreError};
-use crate::io::{PinEdge, PinError};
+use crate::io::{PinError, PinEvent};
 use crate::journal::{Journal, Kept};
 use crate::trust::{GateKeys, KeyFileError};
 use face::{FaceEvent, Supervisor};
@@ -38,7 +39,7 @@ const QUEUE: usize = 8_192;
 
 /// Whatever reaches the loop.
 enum Event {
-    Edge(PinEdge),
+    Pins(PinEvent),
     /// From a reader that has a thread of its own.
     Reader(readers::Meaning),
     LinkUp,
@@ -59,7 +60,7 @@ pub enum AppError {
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("{0}")]
-    Pins(#[from] wiring::PinsError),
+    Pins(#[from] pins::PinsError),
     #[error("{0}")]
     Output(#[from] PinError),
     #[error("{0}")]
@@ -104,20 +105,16 @@ pub fn run(config: Config) -> Result<(), AppError> {
     let allowlist = keeper.current();
 
     let edges_lost = Arc::new(AtomicBool::new(false));
-    let mut outputs = wiring::open_pins(&config, {
+    let outputs = pins::open(&config, {
         let (sender, lost) = (sender.clone(), edges_lost.clone());
-        Box::new(move |edge| {
-            let taken = sender.try_send(Event::Edge(edge)).is_ok();
+        Box::new(move |event| {
+            let taken = sender.try_send(Event::Pins(event)).is_ok();
             if !taken {
                 lost.store(true, Ordering::Relaxed);
             }
             taken
         })
     })?;
-    for (line, high) in wiring::safe_levels(&config) {
-        outputs.set(line, high)?;
-    }
-
     let shared = Arc::new(health::Shared::new(&config, allowlist.clone(), extent.acked));
     let face = control::FacePath::default();
     let mut gate = Gate::new(gate::Parts {

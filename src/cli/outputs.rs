@@ -1,7 +1,7 @@
 //! `outputs safe`: what the service manager runs after the daemon has ended, however it ended.
 
 use super::{Failure, load_config};
-use crate::app::{self, Question, wiring};
+use crate::app::{self, Question, pins};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -31,9 +31,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
             "the gate is running and holds its outputs: stop it first".into(),
         ));
     }
-    wiring::make_safe(&config).map_err(|e| Failure::Unavailable(e.to_string()))?;
-    for door in &config.doors {
-        println!("door {}: relay released", door.name);
+    pins::make_safe(&config).map_err(|e| Failure::Unavailable(e.to_string()))?;
+    for (name, output) in config.outputs() {
+        let state = if output.safe_energised { "energised" } else { "released" };
+        println!("{name}: {state}");
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 mod parse;
 mod raw;
 
+pub(crate) use parse::reset_pull;
 pub use raw::Mistake;
 
 use crate::access;
@@ -54,11 +55,42 @@ pub struct Broker {
     pub password_file: Option<PathBuf>,
 }
 
-/// Where pins come from.
+/// Where pins come from, and on what board they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hardware {
-    /// Simulated pins behind a Unix socket, for demonstration and tests.
-    Sim { socket: PathBuf },
+pub struct Hardware {
+    pub backend: Backend,
+    /// `None` to find out.
+    pub board: Option<Board>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The kernel's GPIO chip with this path, name or label.
+    Gpiochip { chip: String },
+    /// A Raspberry Pi's own.
+    Rppal,
+    /// Simulated pins behind a Unix socket, for demonstration and tests. `keep` says whether a line keeps its
+    /// level when the process that drove it is gone.
+    #[cfg(feature = "sim")]
+    Sim { socket: PathBuf, keep: bool },
+}
+
+/// What is known about how a board treats its lines before anybody drives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Board {
+    /// GPIO0 to 8 are pulled up, the others down (BCM2835 ARM Peripherals, table 6-31; the same on all later ones).
+    RaspberryPi,
+    Other,
+}
+
+impl Board {
+    /// Whether a line is pulled high; `None` where that isn't known.
+    pub fn pulled_high(self, line: u32) -> Option<bool> {
+        match self {
+            Self::RaspberryPi => Some(line <= 8),
+            Self::Other => None,
+        }
+    }
 }
 
 /// An input line that is a switch: a contact, a button, an alarm loop.
@@ -85,6 +117,12 @@ pub struct Output {
 }
 
 impl Output {
+    /// Whether the board's own pull energises it between power-up and the start of this program. The weak
+    /// pull-down of the lines above can't energise what is active low, as its input is pulled up by more.
+    pub fn energised_at_reset(self, board: Board) -> bool {
+        self.active_high && !self.allow_reset_pull && board.pulled_high(self.line) == Some(true)
+    }
+
     /// The electrical level for a state.
     pub fn level(self, energised: bool) -> bool {
         energised == self.active_high
@@ -165,6 +203,7 @@ impl Link {
 pub struct Wiegand {
     pub d0: u32,
     pub d1: u32,
+    pub bias: Bias,
     /// How its keypad sends keys, if it has one.
     pub keypad: Option<Keypad>,
 }

@@ -12,6 +12,7 @@ use super::raw::{Mistake, Notes, Section};
 use super::{Broker, Config, NamedFraming, Trust};
 use crate::access::UntrustedClock;
 use crate::domain::DoorId;
+pub(crate) use lines::reset_pull;
 use lines::{ActiveAt, Lines};
 use ports::Ports;
 use std::collections::BTreeMap;
@@ -137,6 +138,9 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     });
     lines.report_clashes(notes);
     ports.report_clashes(notes);
+    if let Some(Some(hardware)) = &hardware {
+        lines.report_misfits(hardware, notes);
+    }
     root.finish();
 
     let (name, site, data_dir, run_dir, journal_events, untrusted_clock) = gate?;

@@ -1,20 +1,25 @@
 //! Simulated pins behind a Unix socket, for the demonstration and for tests: JSON lines, described in
 //! `docs/sim.md`. Whoever may write to the socket can inject cards, so packaged builds leave this out.
 //!
-//! Output levels are kept in a file beside the socket, as a kernel that keeps a released line's level
-//! would: they outlive a crash until somebody sets them.
+//! Edges come through the same thread as a real chip's and obey the same contract, so a test can make them
+//! late. Levels are kept in a file beside the socket, and outlive a crash the way the configuration says.
 
-use super::{EdgeSink, Outputs, PinEdge, PinError};
-use crate::domain::{Clock, Duration, Instant};
+mod board;
+mod levels;
+mod words;
+
+use super::{Bell, PinEdge, PinError, PinEvent, PinSink, Pins, Pump, SETTLE, Sight, Switch};
+use crate::domain::{Bias, Clock, Duration, Instant};
 use crate::wire::wiegand::{Bits, Level, Line, edges_of};
-use serde::{Deserialize, Serialize};
-use std::fs::File;
+use board::{Board, Source};
+use levels::Levels;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+use words::{DataLine, EdgesRequest, InputRequest, LagRequest, Notice, Request, StickRequest};
 
 /// A longer line is no command.
 const MAX_LINE: u64 = 64 * 1024;
@@ -23,14 +28,34 @@ const MAX_EDGES: usize = 2_048;
 const MAX_OFFSET_US: u64 = 2_000_000;
 const MAX_INTERVAL_US: u64 = 20_000;
 const QUEUE: usize = 256;
+const MAX_LAG: Duration = Duration::from_millis(500);
 
 /// What is simulated.
 #[derive(Clone, Debug)]
 pub struct Wiring {
     pub socket: PathBuf,
+    pub released: Released,
+    /// Lines that the board pulls up while nobody drives them: those below this number.
+    pub pulled_up: u32,
     pub readers: Vec<ReaderLines>,
     pub inputs: Vec<InputLine>,
     pub outputs: Vec<OutputLine>,
+}
+
+impl Wiring {
+    fn default_high(&self, line: u32) -> bool {
+        line < self.pulled_up
+    }
+}
+
+/// What becomes of an output when the process that drove it is gone: kernels differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Released {
+    /// It keeps its level.
+    #[default]
+    Keep,
+    /// It becomes an input again, and the board's pull decides.
+    Reset,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +71,7 @@ pub struct InputLine {
     pub name: String,
     pub line: u32,
     pub active_high: bool,
+    pub debounce: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -54,118 +80,79 @@ pub struct OutputLine {
     pub name: String,
     pub line: u32,
     pub active_high: bool,
+    /// Its level from the first moment on.
+    pub safe_high: bool,
 }
 
 /// Why the simulated pins can't be had.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {cause}: make its folder, and give it to the user the gate runs as")]
+#[error("{path}: {cause} (its folder must be there and belong to the user the gate runs as)")]
 pub struct SimError {
     path: PathBuf,
     cause: std::io::Error,
-}
-
-/// What a client asks for, one JSON object a line.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Request {
-    Read(ReadRequest),
-    Edges(EdgesRequest),
-    Input(InputRequest),
-    Stick(StickRequest),
-}
-
-/// A whole frame, sent as a real reader would.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReadRequest {
-    reader: String,
-    bits: u8,
-    /// The frame as lower-case hex of its integer value, parity included.
-    raw: String,
-    #[serde(default = "default_pulse_us")]
-    pulse_us: u64,
-    #[serde(default = "default_interval_us")]
-    interval_us: u64,
-}
-
-fn default_pulse_us() -> u64 {
-    50
-}
-
-fn default_interval_us() -> u64 {
-    2_000
-}
-
-/// Edges as they are: `[microseconds from the first, "d0" or "d1", level]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EdgesRequest {
-    reader: String,
-    edges: Vec<(u64, DataLine, u8)>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum DataLine {
-    D0,
-    D1,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InputRequest {
-    name: String,
-    active: bool,
-}
-
-/// A relay whose contacts are welded, or freed again: it stays as it is, whatever it is told.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StickRequest {
-    output: String,
-    stuck: bool,
-}
-
-/// What a client is told.
-#[derive(Clone, Serialize)]
-#[serde(untagged)]
-enum Notice {
-    Output { t_us: Instant, output: String, line: u32, active: bool },
-    Sent { t_us: Instant, reader: String, first_us: Instant, last_us: Instant },
-    Input { t_us: Instant, input: String, active: bool },
-    Stick { t_us: Instant, stick: String, stuck: bool },
-    Error { error: String },
 }
 
 type Clients = Arc<Mutex<Vec<UnixStream>>>;
 /// Lines that don't move.
 type Stuck = Arc<Mutex<Vec<u32>>>;
 
-/// The simulated output lines.
-pub struct SimOutputs {
+/// The simulated lines.
+pub struct SimPins {
     wiring: Arc<Wiring>,
     stuck: Stuck,
-    levels: File,
+    levels: Levels,
+    bell: Bell,
     clock: Box<dyn Clock + Send>,
     notices: SyncSender<Notice>,
 }
 
-/// Opens the socket. Edges go to `sink` from a thread for each client, stamped with when they are due.
+/// Takes the lines and opens the socket. Edges go to `sink` when they are due, after how each switch
+/// stands now.
 pub fn open(
     wiring: Wiring,
     clock: impl Clock + Clone + Send + Sync + 'static,
-    sink: EdgeSink,
-) -> Result<SimOutputs, SimError> {
+    sink: PinSink,
+) -> Result<SimPins, SimError> {
+    let levels_path = Levels::path(&wiring);
+    let failed = |cause| SimError { path: levels_path.clone(), cause };
+    let levels = Levels::open(&wiring).map_err(failed)?;
+    levels.take(&wiring).map_err(failed)?;
+    for output in &wiring.outputs {
+        levels.set(output.line, output.safe_high).map_err(failed)?;
+    }
     let path = wiring.socket.clone();
     let failed = |cause| SimError { path: path.clone(), cause };
-    let levels = open_levels(&wiring).map_err(failed)?;
-    // One left behind by a crash; a living gate holds the store, so it isn't another's.
+    // One left behind by a crash: whoever lives holds the levels.
     match std::fs::remove_file(&path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e)),
         _ => {}
     }
     let listener = UnixListener::bind(&path).map_err(failed)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+
+    let board = Board::default();
+    let bell = Bell::new({
+        let board = board.clone();
+        move || board.wake()
+    });
+    let inputs = wiring.inputs.iter();
+    let switches: Vec<_> =
+        inputs.map(|i| Switch { line: i.line, bias: Bias::AsIs, debounce: i.debounce }).collect();
+    for switch in &switches {
+        let (line, high, at) = (switch.line, levels.get(switch.line), clock.now());
+        sink(PinEvent::Level(PinEdge { line, high, at }));
+    }
+    let data = wiring.readers.iter().flat_map(|r| [r.d0, r.d1]);
+    let lines: Vec<u32> = data.chain(switches.iter().map(|s| s.line)).collect();
+    let source = Source {
+        board: board.clone(),
+        clock: clock.clone(),
+        lines: lines.iter().map(|line| (*line, 0)).collect(),
+    };
+    let queues = lines.into_iter().map(|line| vec![line]).collect();
+    let pump = Pump::new(source, queues, bell.clone(), sink).debounced(&switches);
+    pump.start(clock.clone()).map_err(failed)?;
+
     let clients = Clients::default();
     let wiring = Arc::new(wiring);
     let (notices, queue) = sync_channel(QUEUE);
@@ -179,60 +166,48 @@ pub fn open(
         stuck: stuck.clone(),
         clients,
         notices: notices.clone(),
-        sink: Arc::new(Mutex::new(sink)),
-        levels: levels.try_clone().map_err(failed)?,
+        board,
+        levels: levels.share().map_err(failed)?,
     };
     let for_clients = clock.clone();
     spawn("sim-in", move || server.accept(&listener, &for_clients)).map_err(failed)?;
-    Ok(SimOutputs { wiring, stuck, levels, clock: Box::new(clock), notices })
+    Ok(SimPins { wiring, stuck, levels, bell, clock: Box::new(clock), notices })
 }
 
-/// Sets every output as given, without a daemon: what the service manager does after a crash.
-pub fn set_levels(wiring: &Wiring, highs: &[(u32, bool)]) -> Result<(), SimError> {
-    let failed = |cause| SimError { path: levels_path(&wiring.socket), cause };
-    let levels = open_levels(wiring).map_err(failed)?;
-    for (line, high) in highs {
-        write_level(&levels, *line, *high).map_err(failed)?;
+/// Sets every output safe without a daemon, and says how they stand when they were let go.
+pub fn set_safe(wiring: &Wiring) -> Result<Vec<Sight>, SimError> {
+    let failed = |cause| SimError { path: Levels::path(wiring), cause };
+    let levels = Levels::open(wiring).map_err(failed)?;
+    levels.take(wiring).map_err(failed)?;
+    for output in &wiring.outputs {
+        levels.set(output.line, output.safe_high).map_err(failed)?;
     }
-    Ok(())
+    drop(levels);
+    let lines: Vec<_> = wiring.outputs.iter().map(|output| output.line).collect();
+    look(wiring, &lines)
 }
 
-fn levels_path(socket: &Path) -> PathBuf {
-    socket.with_extension("levels")
+/// How lines stand, daemon or none.
+pub fn look(wiring: &Wiring, lines: &[u32]) -> Result<Vec<Sight>, SimError> {
+    let levels = Levels::open(wiring);
+    let levels = levels.map_err(|cause| SimError { path: Levels::path(wiring), cause })?;
+    let is_output = |line| wiring.outputs.iter().any(|output| output.line == line);
+    Ok(lines
+        .iter()
+        .map(|line| {
+            let high =
+                if is_output(*line) { levels.present(wiring, *line) } else { levels.get(*line) };
+            Sight { line: *line, holder: None, high: Some(high) }
+        })
+        .collect())
 }
 
-/// The file of levels: one character a line, `1` for high.
-fn open_levels(wiring: &Wiring) -> std::io::Result<File> {
-    let path = levels_path(&wiring.socket);
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-    let len = wiring.outputs.iter().map(|o| u64::from(o.line) + 1).max().unwrap_or(0);
-    let had = file.metadata()?.len();
-    if had < len {
-        // A level nobody has set yet is the inactive one.
-        for line in had..len {
-            let low_active =
-                wiring.outputs.iter().any(|o| u64::from(o.line) == line && !o.active_high);
-            file.write_all_at(if low_active { b"1" } else { b"0" }, line)?;
-        }
-    }
-    Ok(file)
-}
-
-fn write_level(file: &File, line: u32, high: bool) -> std::io::Result<()> {
-    file.write_all_at(if high { b"1" } else { b"0" }, line.into())
-}
-
-fn read_level(file: &File, line: u32) -> bool {
-    let mut level = [0];
-    file.read_exact_at(&mut level, line.into()).is_ok() && level == *b"1"
-}
-
-impl Outputs for SimOutputs {
+impl Pins for SimPins {
     fn set(&mut self, line: u32, high: bool) -> Result<(), PinError> {
         if self.stuck.lock().is_ok_and(|stuck| stuck.contains(&line)) {
             return Ok(());
         }
-        write_level(&self.levels, line, high).map_err(|cause| PinError { line, cause })?;
+        self.levels.set(line, high).map_err(|cause| PinError::Line { line, cause })?;
         let output = self.wiring.outputs.iter().find(|o| o.line == line);
         if let Some(output) = output {
             // With nobody keeping up there is nobody to tell; the level itself is set.
@@ -244,6 +219,10 @@ impl Outputs for SimOutputs {
             });
         }
         Ok(())
+    }
+
+    fn ask(&mut self) {
+        self.bell.ring();
     }
 }
 
@@ -269,8 +248,8 @@ struct Server {
     stuck: Stuck,
     clients: Clients,
     notices: SyncSender<Notice>,
-    sink: Arc<Mutex<EdgeSink>>,
-    levels: File,
+    board: Board,
+    levels: Levels,
 }
 
 impl Server {
@@ -306,7 +285,7 @@ impl Server {
                     t_us: clock.now(),
                     output: output.name.clone(),
                     line: output.line,
-                    active: read_level(&self.levels, output.line) == output.active_high,
+                    active: self.levels.get(output.line) == output.active_high,
                 },
             )?;
         }
@@ -354,8 +333,12 @@ impl Server {
             Request::Input(InputRequest { name, active }) => {
                 let input = self.wiring.inputs.iter().find(|i| i.name == name);
                 let input = input.ok_or_else(|| format!("there is no input named {name:?}"))?;
-                let at = clock.now();
-                self.emit(PinEdge { line: input.line, high: active == input.active_high, at })?;
+                let (line, high, at) = (input.line, active == input.active_high, clock.now());
+                self.levels.set(line, high).map_err(|e| e.to_string())?;
+                self.board.schedule(&[PinEdge { line, high, at }]);
+                // Nobody lets go of a button sooner than it counts.
+                let counts = at + input.debounce + SETTLE;
+                std::thread::sleep(counts.since(clock.now()).into());
                 Ok(Notice::Input { t_us: at, input: name, active })
             }
             Request::Stick(StickRequest { output, stuck }) => {
@@ -367,6 +350,14 @@ impl Server {
                     lines.push(line);
                 }
                 Ok(Notice::Stick { t_us: clock.now(), stick: output, stuck })
+            }
+            Request::Lag(LagRequest { ms }) => {
+                let lag = Duration::from_millis(ms);
+                if lag > MAX_LAG {
+                    return Err(format!("ms is at most {}", MAX_LAG.as_millis()));
+                }
+                self.board.lag(lag);
+                Ok(Notice::Lag { t_us: clock.now(), lag_ms: ms })
             }
             Request::Read(read) => {
                 let value = u128::from_str_radix(&read.raw, 16);
@@ -405,8 +396,7 @@ impl Server {
         }
     }
 
-    /// Hands over all edges at once, stamped with when they are due, and waits until then. Paced one by one,
-    /// a busy machine would tear frames apart that no kernel's timestamps would.
+    /// Schedules all edges at once, each for when it is due, and waits until then.
     fn play(
         &self,
         reader: String,
@@ -416,21 +406,21 @@ impl Server {
         let lines = self.wiring.readers.iter().find(|r| r.name == reader);
         let lines = lines.ok_or_else(|| format!("there is no reader named {reader:?}"))?;
         let start = clock.now();
-        let (mut last, mut end) = (start, start);
-        for (offset, is_d1, high) in edges {
-            let at = start + Duration::from_micros(offset);
-            self.emit(PinEdge { line: if is_d1 { lines.d1 } else { lines.d0 }, high, at })?;
-            end = end.max(at);
-            if !high {
-                last = at;
-            }
-        }
+        let edges: Vec<_> = edges
+            .into_iter()
+            .map(|(offset, is_d1, high)| PinEdge {
+                line: if is_d1 { lines.d1 } else { lines.d0 },
+                high,
+                at: start + Duration::from_micros(offset),
+            })
+            .collect();
+        self.board.schedule(&edges);
+        let end = edges.iter().map(|e| e.at).max().unwrap_or(start);
+        let last = edges.iter().filter(|e| !e.high).map(|e| e.at).max().unwrap_or(start);
         std::thread::sleep(end.since(clock.now()).into());
         Ok(Notice::Sent { t_us: clock.now(), reader, first_us: start, last_us: last })
     }
-
-    fn emit(&self, edge: PinEdge) -> Result<(), String> {
-        let sink = self.sink.lock().map_err(|_| "the gate is stopping")?;
-        if sink(edge) { Ok(()) } else { Err("the gate has no room for this edge".into()) }
-    }
 }
+
+#[cfg(test)]
+mod tests;

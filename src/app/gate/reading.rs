@@ -82,21 +82,23 @@ impl Gate {
     /// When [`serve_readers`](Self::serve_readers) has something to do.
     pub(super) fn reading_deadline(&self) -> Option<Instant> {
         let books = self.books.iter().filter_map(|book| book.deadline()).min();
-        [self.readers.deadline(), self.faults_due, books].into_iter().flatten().min()
+        [self.readers.lamp_deadline(), self.faults_due, books].into_iter().flatten().min()
     }
 
     pub(super) fn serve_readers(&mut self, now: Instant) -> Result<(), PinError> {
         if self.parts.edges_lost.swap(false, Ordering::Relaxed) {
             self.parts.shared.health().card.overruns += 1;
-            let spoilt: Vec<_> = self.readers.poison(now).collect();
+            let sight = self.horizon.sight(now);
+            let spoilt: Vec<_> = self.readers.poison(sight).collect();
             for meaning in spoilt {
                 self.understand(meaning)?;
             }
         }
-        let ended: Vec<_> = self.readers.poll(now).collect();
+        let ended: Vec<_> = self.readers.poll(self.horizon.sight(now)).collect();
         for meaning in ended {
             self.understand(meaning)?;
         }
+        self.ask_pins(now)?;
         for (line, high) in self.readers.lamps(now) {
             // A dark reader is no reason to stop opening doors.
             if let Err(error) = self.parts.outputs.set(line, high) {

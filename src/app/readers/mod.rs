@@ -101,6 +101,22 @@ impl Readers {
         }))
     }
 
+    /// How a switch stands before anything happened on it. A button that is held down says nothing: who
+    /// pressed it is long gone, or it is stuck.
+    pub(super) fn level(&mut self, at: PinEdge) -> Option<Meaning> {
+        let is_button = self
+            .inputs
+            .iter()
+            .any(|(line, _, kind)| *line == at.line && matches!(kind, Kind::Rex(_)));
+        if is_button { None } else { self.edge(at) }
+    }
+
+    /// Edges of these lines were lost: no frame of theirs under way can be believed.
+    pub(super) fn lost(&mut self, lines: &[u32], at: Instant) -> impl Iterator<Item = Meaning> {
+        let theirs = self.wiegand.iter_mut().filter(|reader| reader.is_on(lines));
+        theirs.filter_map(move |reader| reader.poison(at))
+    }
+
     /// Frames that ended by `now`.
     pub(super) fn poll(&mut self, now: Instant) -> impl Iterator<Item = Meaning> {
         self.wiegand.iter_mut().filter_map(move |reader| reader.poll(now))
@@ -134,8 +150,12 @@ impl Readers {
         levels
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let lamps = self.lamps.iter().filter_map(|(_, sequencer)| sequencer.deadline());
-        self.wiegand.iter().filter_map(Wiegand::deadline).chain(lamps).min()
+    /// When a frame under way ends, if nothing more of it comes.
+    pub(super) fn frame_deadline(&self) -> Option<Instant> {
+        self.wiegand.iter().filter_map(Wiegand::deadline).min()
+    }
+
+    pub(super) fn lamp_deadline(&self) -> Option<Instant> {
+        self.lamps.iter().filter_map(|(_, sequencer)| sequencer.deadline()).min()
     }
 }

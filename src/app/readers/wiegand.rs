@@ -39,6 +39,11 @@ impl Wiegand {
         edge.line == self.lines.d0 || edge.line == self.lines.d1
     }
 
+    /// Whether one of its data lines is among these.
+    pub(super) fn is_on(&self, lines: &[u32]) -> bool {
+        lines.contains(&self.lines.d0) || lines.contains(&self.lines.d1)
+    }
+
     pub(super) fn edge(&mut self, edge: PinEdge) -> Option<Meaning> {
         let line = if edge.line == self.lines.d0 { Line::D0 } else { Line::D1 };
         let level = if edge.high { Level::High } else { Level::Low };

@@ -1,6 +1,7 @@
 //! What is looked at, and what to do about it.
 
 use super::Finding;
+use super::pins::pins;
 use crate::allowlist::Allowlist;
 use crate::app::{self, Answer, Question, wiring};
 use crate::config::{Config, Face};
@@ -95,15 +96,6 @@ fn clock(_: &Config) -> Vec<Finding> {
             "connect to the network once, or fit a clock module",
         ),
     }]
-}
-
-fn pins(config: &Config) -> Vec<Finding> {
-    let lines = wiring::safe_levels(config).count();
-    vec![Finding::warn(
-        "pins",
-        format!("simulated, {lines} outputs: no real door moves"),
-        "name the board's own backend under [hardware] at a real gate",
-    )]
 }
 
 fn daemon(config: &Config) -> Vec<Finding> {

@@ -5,7 +5,9 @@ use super::Sabotage;
 use super::eyes::Eyes;
 use super::machine::{failed, free_port, mosquitto, new_folder, run_folder, wait_for};
 use super::pictures::Pictures;
+use crate::app::pins;
 use crate::cli::Failure;
+use crate::config::Config;
 use crate::domain::SubjectId;
 use crate::trust::GateKeys;
 use crate::wire::format;
@@ -118,10 +120,13 @@ impl World {
         self.gate.as_ref().map(Child::id)
     }
 
-    /// The relay's level as a kernel would keep it, daemon or none.
+    /// Whether the relay is energised, daemon or none.
     pub fn relay_level(&self) -> std::io::Result<bool> {
-        let levels = std::fs::read(self.run_dir.join("sim.levels"))?;
-        Ok(levels.get(17) == Some(&b'1'))
+        let config = Config::load(&self.dir.join("gate.toml")).map_err(std::io::Error::other)?;
+        let relay = config.doors.first().map(|door| door.relay);
+        let relay = relay.ok_or_else(|| std::io::Error::other("no door"))?;
+        let seen = pins::look(&config, &[relay.line], None).map_err(std::io::Error::other)?;
+        Ok(seen.first().is_some_and(|sight| sight.high == Some(relay.active_high)))
     }
 
     /// Secrets that no message may hold.

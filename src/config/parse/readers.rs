@@ -1,6 +1,6 @@
 //! `[[reader]]`: how each reader is connected and what it may send.
 
-use super::lines::{ActiveAt, LINES, Lines, input, output};
+use super::lines::{ActiveAt, LINES, Lines, bias, input, output};
 use super::ports::Ports;
 use super::{door_named, serial};
 use crate::access::PinOptions;
@@ -67,7 +67,8 @@ fn wiegand(s: &Section<'_>, label: &str, lines: &mut Lines) -> Option<Wiegand> {
         }
         keypad
     });
-    Some(Wiegand { d0: d0?, d1: d1?, keypad })
+    let bias = bias(s, format!("reader {label}'s lines"), lines);
+    Some(Wiegand { d0: d0?, d1: d1?, bias, keypad })
 }
 
 /// The reader's own light and buzzer wires: pulled to ground they are on, at nearly every reader.

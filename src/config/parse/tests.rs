@@ -122,6 +122,44 @@ fn a_line_is_a_number_or_a_table() {
 }
 
 #[test]
+fn pins_come_from_a_chip_and_a_board_that_pulls_them_is_thought_of() {
+    let hardware = |text: &str| {
+        let (from, to) =
+            (EXAMPLE.find("backend =").unwrap_or(0), EXAMPLE.find("# The fire").unwrap_or(0));
+        format!("{}{text}\n{}", &EXAMPLE[..from], &EXAMPLE[to..])
+    };
+    let config = parse(&hardware("backend = \"rppal\""), Path::new("/"));
+    let board = config.unwrap_or_else(|m| panic!("{m:#?}")).hardware.board;
+    assert_eq!(board, Some(crate::config::Board::RaspberryPi));
+    one(mistakes(&hardware("backend = \"gpiochip\"")), "chip: missing: add chip = \"gpiochip0\"");
+    one(
+        mistakes(&hardware("backend = \"gpiochip\"\nchip = \"a\"\nsocket = \"b\"")),
+        "socket: is not an option here; there are: backend, board, chip",
+    );
+    let relay = |table: &str| hardware("backend = \"rppal\"").replace("line = 17", table);
+    let found = mistakes(&relay("line = 8"));
+    assert!(found[0].contains("door main's relay: a Raspberry Pi pulls line 8 up"), "{found:#?}");
+    for fine in ["line = 9", "line = 8, allow_reset_pull = true"] {
+        assert_eq!(mistakes(&relay(fine)), [""; 0], "{fine}");
+    }
+    let low = relay("line = 8").replace("8, active = \"high\"", "8, active = \"low\"");
+    assert_eq!(mistakes(&low), [""; 0]);
+    one(mistakes(&relay("line = 54")), "a Raspberry Pi has no line 54");
+    let as_is = hardware("backend = \"rppal\"").replace("d1 = 6", "d1 = 6\nbias = \"as-is\"");
+    one(mistakes(&as_is), "say \"pull-up\", \"pull-down\" or \"none\"");
+    // A board that nobody named is found out later.
+    assert_eq!(mistakes(&EXAMPLE.replace("line = 17", "line = 8")), [""; 0]);
+}
+
+#[cfg(not(feature = "sim"))]
+#[test]
+fn a_build_without_simulated_pins_says_so() {
+    let text = EXAMPLE.replace("backend = \"gpiochip\"", "backend = \"sim\"");
+    let found = mistakes(&text);
+    assert!(found[0].contains("this build has no simulated pins: set \"gpiochip\""), "{found:#?}");
+}
+
+#[test]
 fn a_misspelt_option_is_not_ignored() {
     let found = edited("open_ms = 5000", "opens_ms = 5000");
     assert!(

@@ -1,0 +1,159 @@
+use super::*;
+use std::collections::VecDeque;
+use std::io::{Error, ErrorKind};
+use std::sync::mpsc::{Receiver, sync_channel};
+
+const D0: u32 = 5;
+const D1: u32 = 6;
+
+/// A kernel that says what it is told to, in that order.
+struct Script(VecDeque<std::io::Result<(Vec<RawEdge>, u64)>>);
+
+impl EdgeSource for Script {
+    fn take(&mut self, _: Duration, into: &mut Vec<RawEdge>) -> std::io::Result<Instant> {
+        let (edges, taken) = self.0.pop_front().unwrap_or(Err(Error::other("the end")))?;
+        into.extend(edges);
+        Ok(Instant(taken))
+    }
+}
+
+fn raw(line: u32, high: bool, at: u64, number: u32) -> RawEdge {
+    RawEdge { queue: 0, line, high, at: Instant(at), number }
+}
+
+fn edge(line: u32, high: bool, at: u64) -> PinEvent {
+    PinEvent::Edge(PinEdge { line, high, at: Instant(at) })
+}
+
+fn pump(turns: Vec<std::io::Result<(Vec<RawEdge>, u64)>>) -> (Pump<Script>, Receiver<PinEvent>) {
+    let (sender, receiver) = sync_channel(1_000);
+    let sink: PinSink = Box::new(move |event| sender.try_send(event).is_ok());
+    let queues = vec![vec![D0, D1], vec![22]];
+    (Pump::new(Script(turns.into()), queues, Bell::new(|| ()), sink), receiver)
+}
+
+fn all(turns: Vec<std::io::Result<(Vec<RawEdge>, u64)>>) -> Vec<PinEvent> {
+    let (mut pump, events) = pump(turns);
+    while pump.turn(Instant(0)) {}
+    events.try_iter().collect()
+}
+
+fn failed(why: &str) -> PinEvent {
+    PinEvent::Failed(why.into())
+}
+
+#[test]
+fn edges_that_two_interrupt_threads_queued_in_the_wrong_order_are_put_right() {
+    let turns = vec![
+        // D1's was stamped later and queued first; D0's newest is not yet settled.
+        Ok((vec![raw(D1, false, 1_050, 1), raw(D0, true, 1_000, 2)], 1_150)),
+        Ok((vec![raw(D1, true, 1_100, 3)], 1_250)),
+        Ok((vec![], 9_000)),
+    ];
+    assert_eq!(
+        all(turns),
+        [edge(D0, true, 1_000), edge(D1, false, 1_050), edge(D1, true, 1_100), failed("the end")]
+    );
+}
+
+#[test]
+fn a_gap_in_the_numbers_is_told_before_the_edge_behind_it() {
+    let turns = vec![
+        Ok((vec![raw(D0, false, 1_000, u32::MAX), raw(D0, true, 1_050, 0)], 1_200)),
+        // Two were lost; the other queue goes on.
+        Ok((
+            vec![
+                RawEdge { queue: 1, ..raw(22, true, 1_500, 7) },
+                raw(D1, false, 2_000, 3),
+                RawEdge { queue: 1, ..raw(22, false, 2_500, 8) },
+            ],
+            9_000,
+        )),
+    ];
+    let lost = PinEvent::Lost { lines: vec![D0, D1], after: Instant(1_050) };
+    assert_eq!(
+        all(turns),
+        [
+            edge(D0, false, 1_000),
+            edge(D0, true, 1_050),
+            lost,
+            edge(22, true, 1_500),
+            edge(D1, false, 2_000),
+            edge(22, false, 2_500),
+            failed("the end"),
+        ]
+    );
+}
+
+#[test]
+fn the_answer_comes_behind_every_edge_it_speaks_for() {
+    let (mut pump, events) = pump(vec![
+        Ok((vec![raw(D0, false, 1_000, 1)], 1_100)),
+        Ok((vec![raw(D0, true, 1_050, 2), raw(D1, false, 3_000, 3)], 3_100)),
+        Ok((vec![], 3_200)),
+        Ok((vec![], 3_300)),
+    ]);
+    assert!(pump.turn(Instant(0)));
+    pump.bell.ring();
+    assert!(pump.turn(Instant(0)));
+    // One question, one answer.
+    assert!(pump.turn(Instant(0)) && pump.turn(Instant(0)));
+    let told: Vec<_> = events.try_iter().collect();
+    assert_eq!(
+        told,
+        [
+            edge(D0, false, 1_000),
+            edge(D0, true, 1_050),
+            PinEvent::Until(Instant(2_900)),
+            edge(D1, false, 3_000)
+        ]
+    );
+}
+
+#[test]
+fn a_stamp_of_another_clock_is_no_later_than_its_reading() {
+    let turns = vec![Ok((vec![raw(D0, false, u64::MAX, 1)], 1_000)), Ok((vec![], 1_200))];
+    assert_eq!(all(turns), [edge(D0, false, 1_000), failed("the end")]);
+}
+
+#[test]
+fn an_interrupted_wait_is_no_end_and_an_unknown_queue_no_panic() {
+    let stray = RawEdge { queue: 9, ..raw(D0, false, 100, 1) };
+    let turns = vec![
+        Err(ErrorKind::Interrupted.into()),
+        Ok((vec![stray], 1_000)),
+        Err(Error::other("the chip was unplugged")),
+    ];
+    assert_eq!(all(turns), [failed("the chip was unplugged")]);
+}
+
+#[test]
+fn it_waits_no_longer_than_for_what_it_holds() {
+    let mut sorter = Sorter::new(vec![vec![D0, D1]]);
+    assert_eq!(sorter.wait(Instant(1_000)), IDLE);
+    sorter.add(&[raw(D0, false, 900, 1)], Instant(1_000));
+    assert_eq!(sorter.wait(Instant(1_000)), Duration(100));
+    assert_eq!(sorter.wait(Instant(5_000)), Duration::ZERO);
+}
+
+#[test]
+fn a_bouncing_contact_is_one_change() {
+    let mut debounce = Debounce::new(Duration::from_millis(20));
+    let mut out = Vec::new();
+    let mut tell = |high, at| {
+        out.extend(debounce.edge(PinEdge { line: 22, high, at: Instant(at) }));
+    };
+    for (i, high) in [true, false, true, false, true].into_iter().enumerate() {
+        tell(high, 1_000 + 500 * i as u64);
+    }
+    // A glitch back, long after it has settled.
+    tell(false, 100_000);
+    tell(true, 100_300);
+    // And the way back for good.
+    tell(false, 200_000);
+    assert_eq!(debounce.deadline(), Some(Instant(220_000)));
+    assert_eq!(debounce.poll(22, Instant(219_999)), None);
+    out.extend(debounce.poll(22, Instant(220_000)));
+    let told: Vec<_> = out.iter().map(|e| (e.high, e.at.0)).collect();
+    assert_eq!(told, [(true, 23_000), (false, 220_000)]);
+}
