@@ -10,8 +10,11 @@ pub(crate) use parse::reset_pull;
 pub use raw::Mistake;
 
 use crate::access;
-use crate::domain::{Assurance, Bias, DoorId, Duration, GateId, PortSettings, ReaderId, SiteId};
+use crate::domain::{
+    Assurance, Bias, CardNumber, DoorId, Duration, GateId, PortSettings, ReaderId, SiteId,
+};
 use crate::trust::PublicKey;
+use crate::wire::card::{View, serial_bits};
 use crate::wire::format::Format;
 use crate::wire::keypad::Keypad;
 use crate::wire::serial::Framing;
@@ -151,6 +154,8 @@ pub struct Reader {
     pub link: Link,
     /// What this reader may send.
     pub formats: Vec<Format>,
+    /// How it presents cards' serials; `None` if what it sends is what is enrolled.
+    pub view: Option<View>,
     /// A contact that tells when the reader is opened or taken off the wall.
     pub tamper: Option<Input>,
     pub lamps: LampLines,
@@ -164,6 +169,17 @@ pub struct LampLines {
     pub green: Option<Output>,
     pub red: Option<Output>,
     pub buzzer: Option<Output>,
+}
+
+impl Reader {
+    /// What a read is looked up by: the part of the card's serial that this reader's view tells, or the
+    /// number as it came if there is no view or it has too few bits for it.
+    pub fn looked_up(&self, card: CardNumber) -> CardNumber {
+        let format = self.formats.iter().find(|format| format.name() == card.format());
+        let bits = format.map(Format::data_bits).or(serial_bits(card.format().as_str()));
+        let seen = self.view.zip(bits).and_then(|(view, bits)| view.arrived(card.number(), bits));
+        seen.unwrap_or(card)
+    }
 }
 
 /// How a reader is connected.

@@ -138,6 +138,11 @@ impl Format {
         self.spec.bits
     }
 
+    /// How many bits are data: what a card's whole number has.
+    pub fn data_bits(&self) -> u8 {
+        self.data.count_ones() as u8
+    }
+
     /// Whether length and parity are this format's.
     pub fn fits(&self, bits: Bits) -> bool {
         bits.count() == self.spec.bits && self.spec.parities.iter().all(|p| p.holds(bits.value()))

@@ -1,6 +1,7 @@
 //! Bytes to meaning and back: Wiegand edges, card formats, serial framings, MQTT payloads, the worker protocol.
 //! No executor, no pins, no clock.
 
+pub mod card;
 pub mod format;
 pub mod keypad;
 pub mod notation;

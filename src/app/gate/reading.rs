@@ -16,11 +16,14 @@ impl Gate {
     pub(super) fn understand(&mut self, meaning: Meaning) -> Result<(), PinError> {
         let now = self.parts.clock.now();
         match meaning {
-            Meaning::Input(input) => {
-                if let Input::Card { reader, .. } = &input {
+            Meaning::Input(mut input) => {
+                if let Input::Card { reader, card } = &mut input {
                     self.parts.shared.health().card.reads += 1;
                     if let Some(book) = self.books.get_mut(usize::from(reader.0)) {
                         book.read(now);
+                    }
+                    if let Some(reader) = self.parts.config.readers.get(usize::from(reader.0)) {
+                        *card = reader.looked_up(card.clone());
                     }
                 }
                 return self.decide(input);

@@ -7,6 +7,7 @@ use crate::access::PinOptions;
 use crate::config::raw::Section;
 use crate::config::{LampLines, Link, NamedFraming, Reader, Wiegand};
 use crate::domain::{DoorId, Duration};
+use crate::wire::card::View;
 use crate::wire::format::{self, Format};
 use crate::wire::keypad::Keypad;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(super) fn reader(
         // Its framing says what it sends.
         Kind::Serial => (serial::reader(&s, &label, framings, ports).map(Link::Serial), Vec::new()),
     };
+    let view = view(&s, &formats);
     let tamper = input(&s, "tamper", format!("reader {label}'s tamper"), ActiveAt::High, lines);
     if let Some(Link::Wiegand(Wiegand { keypad: Some(keypad), .. })) = &link
         && let Some(format) = formats.iter().find(|f| f.bits() == keypad.bits())
@@ -37,7 +39,7 @@ pub(super) fn reader(
     let pin = pin(&s, link.as_ref());
     s.finish();
     name?;
-    Some(Reader { name: label, door: door?, link: link?, formats, tamper, lamps, pin })
+    Some(Reader { name: label, door: door?, link: link?, formats, view, tamper, lamps, pin })
 }
 
 #[derive(Clone, Copy)]
@@ -89,6 +91,24 @@ fn pin(s: &Section<'_>, link: Option<&Link>) -> Option<PinOptions> {
     let total = Duration::from_millis(s.whole_or("pin_ms", 2_000..=60_000, 10_000));
     let between_keys = Duration::from_millis(s.whole_or("pin_key_ms", 1_000..=30_000, 5_000));
     required.then_some(PinOptions { total, between_keys })
+}
+
+/// How the reader presents serials; some format must have room for that.
+fn view(s: &Section<'_>, formats: &[Format]) -> Option<View> {
+    let item = s.text("view")?;
+    let view: View = item
+        .value
+        .parse()
+        .map_err(|why| s.note(item.span.clone(), "view", format!("{why}")))
+        .ok()?;
+    let fits = |format: &Format| view.arrived(0, format.data_bits()).is_some();
+    if !formats.is_empty() && !formats.iter().any(fits) {
+        let bits = view.part.bits();
+        let what =
+            format!("none of this reader's formats carries these {bits} bits: name one that does");
+        s.note(item.span, "view", what);
+    }
+    Some(view)
 }
 
 /// What the reader may send, by name.

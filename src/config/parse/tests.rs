@@ -83,6 +83,26 @@ fn a_face_needs_a_card_path_and_the_owners_word() {
 }
 
 #[test]
+fn a_reader_s_view_is_what_its_reads_are_looked_up_by() {
+    let with = |view: &str| {
+        let line = format!("formats = [\"h10301\"]\nview = \"{view}\"");
+        EXAMPLE.replace("formats = [\"h10301\"]", &line)
+    };
+    let config = parse(&with("low24-reversed"), Path::new("/"));
+    let reader = &config.unwrap_or_else(|m| panic!("{m:#?}")).readers[0];
+    let looked_up = |card: &str| {
+        let card = card.parse().unwrap_or_else(|e| panic!("{e}"));
+        reader.looked_up(card).to_canonical()
+    };
+    assert_eq!(looked_up("h10301:8712737"), "low24:2224772");
+    assert_eq!(looked_up("em4100:145802659585"), "low24:8712737", "a whole serial, cut here");
+    // Another format than the reader's: as it came.
+    assert_eq!(looked_up("h10306:126153249"), "h10306:126153249");
+    one(mistakes(&with("low32")), "formats carries these 32 bits: name one that does");
+    assert!(mistakes(&with("low25"))[0].contains("view: must be low24, low32, high24"));
+}
+
+#[test]
 fn each_line_has_one_owner() {
     one(
         edited("d1 = 6", "d1 = 17"),
