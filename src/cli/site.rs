@@ -6,6 +6,7 @@ mod gate;
 mod init;
 mod publish;
 mod status;
+mod view;
 mod watch;
 
 use super::Failure;
@@ -50,6 +51,9 @@ enum Command {
     /// The residents' cards
     #[command(subcommand)]
     Card(card::Command),
+    /// How the readers here present cards
+    #[command(subcommand)]
+    View(view::Command),
     Publish(publish::Args),
     Watch(watch::Args),
     /// What this site is made of, and what needs attention
@@ -64,6 +68,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Command::Init(args) => init::run(dir, &args),
         Command::Gate(command) => gate::run(dir, &command),
         Command::Card(command) => card::run(dir, &command),
+        Command::View(command) => view::run(dir, &command),
         Command::Publish(args) => publish::run(dir, &args),
         Command::Watch(args) => watch::run(dir, &args),
         Command::Status(args) => status::run(dir, &args),
@@ -85,15 +90,17 @@ impl From<SiteError> for Failure {
             SiteError::Occupied(_)
             | SiteError::GateExists(_)
             | SiteError::NoGate(_)
+            | SiteError::NoView(_)
             | SiteError::NoGates => Failure::Usage(text),
             SiteError::File { .. } | SiteError::Busy(_) => Failure::Unavailable(text),
             SiteError::Spoilt { .. }
             | SiteError::KeyFile(_)
             | SiteError::NotCertified { .. }
             | SiteError::WrongRoot => Failure::Config(text),
-            SiteError::NoCard(_) | SiteError::CardUnknown | SiteError::LastCard => {
-                Failure::Data(text)
-            }
+            SiteError::NoCard(_)
+            | SiteError::CardUnknown
+            | SiteError::CardUnclear
+            | SiteError::LastCard => Failure::Data(text),
             SiteError::Import(_) | SiteError::FaceOnly { .. } | SiteError::TooLarge(_) => {
                 Failure::Data(text)
             }

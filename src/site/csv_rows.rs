@@ -8,11 +8,12 @@ use super::personal::{is_mobile, is_personal_header, is_resident_id};
 const MAX_BYTES: usize = 128 * 1024 * 1024;
 
 /// The columns an import knows, and what they hold.
-pub(super) const COLUMNS: [(&str, &str); 10] = [
-    ("format", "the card's format: h10301, h10302, h10304, h10306 or em4100"),
+pub(super) const COLUMNS: [(&str, &str); 11] = [
+    ("format", "the card's format, or the kind of its serial"),
     ("facility", "facility code as printed"),
     ("number", "card number as printed"),
     ("whole_number", "instead of both: all data bits as one decimal number"),
+    ("notation", "how number is written, e.g. 10D, 8H, 3+5 or 8H-reversed"),
     ("subject", "the resident's id, 32 hex digits; made up if absent"),
     ("face", "yes if the resident chose the face as well"),
     ("gates", "gates separated by ';'; all if empty"),
@@ -28,6 +29,7 @@ pub(super) enum Column {
     Facility,
     Number,
     WholeNumber,
+    Notation,
     Subject,
     Face,
     Gates,

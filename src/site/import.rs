@@ -2,10 +2,14 @@
 
 use super::Subjects;
 use super::csv_rows::{COLUMNS, Column, Row, Rows};
+use super::looks::Looks;
+use super::numbers::{Written, known_formats};
 use super::when::{UtcOffset, parse_from, parse_until};
 use crate::allowlist::CardKey;
-use crate::domain::{CardNumber, FormatName, GateId, Pin, SubjectId, WallTime};
-use crate::wire::format::{self, DoesNotFit, Format};
+use crate::domain::{CardNumber, GateId, Pin, SubjectId, WallTime};
+use crate::wire::card::View;
+use crate::wire::format::{self, Format};
+use crate::wire::notation::Notation;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// So many bad lines are told of; the rest is counted.
@@ -48,7 +52,8 @@ pub struct BadLine {
 
 fn known() -> String {
     let lines = COLUMNS.iter().map(|(name, what)| format!("  {name:<13} {what}"));
-    format!("Known columns:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    format!("Known columns:\n{lines}\nKnown formats and kinds of serials: {}", known_formats())
 }
 
 fn bad_lines(first: &[BadLine], more: usize) -> String {
@@ -63,13 +68,24 @@ fn bad_lines(first: &[BadLine], more: usize) -> String {
 }
 
 /// What an import did, or would do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Imported {
     pub lines: usize,
     pub new_cards: usize,
     pub new_subjects: usize,
     /// Known subjects whose rights (face, gates, from, until, pin) are now other ones.
     pub changed_subjects: usize,
+    /// Lines without a subject whose card a subject had already, known in another way.
+    pub linked: usize,
+    /// Lines whose card some reader here can't tell from another subject's: it opens there for neither.
+    pub clashing: Vec<ClashingLine>,
+}
+
+/// A line whose card some reader takes for another subject's, and the part of the serial that they share.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ClashingLine {
+    pub line: u64,
+    pub view: String,
 }
 
 /// The rights a line gives; `None` where the file has no such column, which leaves things as they are.
@@ -86,9 +102,24 @@ struct Rights {
 pub(super) struct Importer<'a> {
     pub(super) gates: &'a BTreeSet<GateId>,
     pub(super) offset: Option<UtcOffset>,
-    pub(super) numbers_are_cards: bool,
+    /// How this site's readers present serials.
+    pub(super) views: &'a [View],
     /// What PINs are hashed under.
     pub(super) card_key: &'a CardKey,
+    pub(super) options: ImportOptions,
+}
+
+/// How a card file is to be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImportOptions {
+    /// The numbers look like mobile phone numbers but are cards.
+    pub numbers_are_cards: bool,
+    /// Where the file doesn't say it: how numbers are written.
+    pub notation: Option<Notation>,
+    /// A line without a subject is for whoever has this card, known in another way.
+    pub link: bool,
+    /// Say what would happen, and change nothing.
+    pub dry_run: bool,
 }
 
 impl Importer<'_> {
@@ -99,9 +130,11 @@ impl Importer<'_> {
         mut subjects: Subjects,
         mut fresh: impl FnMut() -> SubjectId,
     ) -> Result<(Subjects, Imported), ImportError> {
-        let rows = Rows::read(bytes, self.numbers_are_cards)?;
+        let rows = Rows::read(bytes, self.options.numbers_are_cards)?;
         let known: HashSet<SubjectId> = subjects.iter().map(|(subject, _)| *subject).collect();
         let formats = format::builtins();
+        let mut looks = subjects.looks(self.views);
+        let mut cards = Vec::new();
         let mut seen: HashMap<SubjectId, (u64, Rights)> = HashMap::new();
         let mut changed = HashSet::new();
         let mut done = Imported { lines: rows.rows.len(), ..Imported::default() };
@@ -114,7 +147,12 @@ impl Importer<'_> {
                 if holder.is_some() && named.is_some() && holder != named {
                     return Err("this card belongs to another subject".to_owned());
                 }
-                let subject = named.or(holder).unwrap_or_else(&mut fresh);
+                let as_known = match holder {
+                    Some(_) => None,
+                    None => self.known_otherwise(&looks, &card, named)?,
+                };
+                done.linked += usize::from(as_known.is_some() && named.is_none());
+                let subject = named.or(holder).or(as_known).unwrap_or_else(&mut fresh);
                 if let Some((line, before)) = seen.get(&subject) {
                     if *before != rights {
                         return Err(format!(
@@ -124,9 +162,11 @@ impl Importer<'_> {
                 } else {
                     seen.insert(subject, (row.line, rights.clone()));
                 }
-                if subjects.give(subject, card) == Ok(true) {
+                if subjects.give(subject, card.clone()) == Ok(true) {
+                    looks.note(subject, &card);
                     done.new_cards += 1;
                 }
+                cards.push((row.line, card));
                 let resident = subjects.entry(subject);
                 if resident.cards.len() > MAX_CARDS {
                     return Err(format!("a subject has at most {MAX_CARDS} cards"));
@@ -158,7 +198,43 @@ impl Importer<'_> {
         }
         done.new_subjects = subjects.len().saturating_sub(known.len());
         done.changed_subjects = changed.len();
+        for (line, card) in cards {
+            let view =
+                |part: crate::wire::card::Part| ClashingLine { line, view: part.to_string() };
+            done.clashing.extend(looks.clashes_of(&card).into_iter().map(view));
+        }
         Ok((subjects, done))
+    }
+
+    /// Who has this card already, known in another way: the same number as another panel prints it, a part of
+    /// this serial, or the whole of it.
+    fn known_otherwise(
+        &self,
+        looks: &Looks,
+        card: &CardNumber,
+        named: Option<SubjectId>,
+    ) -> Result<Option<SubjectId>, String> {
+        let holders = looks.holders_of_same(card);
+        match (holders.as_slice(), named) {
+            ([], _) => Ok(None),
+            ([(one, _)], Some(named)) if *one == named => Ok(Some(*one)),
+            (held, Some(named)) => {
+                let part = held.iter().find(|(subject, _)| *subject != named).map(|(_, part)| part);
+                let part = part.map(ToString::to_string).unwrap_or_default();
+                Err(format!(
+                    "by its {part} this is a card of another subject as far as anybody here knows; enrol that one \
+                     by its whole serial if it is another card"
+                ))
+            }
+            ([(one, _)], None) if self.options.link => Ok(Some(*one)),
+            ([(_, part)], None) => Err(format!(
+                "by its {part} this is a card that a subject here has already; name that subject, or import with \
+                 --link to give it such lines"
+            )),
+            (_, None) => {
+                Err("this may be the card of several subjects here; name the one".to_owned())
+            }
+        }
     }
 
     fn parse(
@@ -172,13 +248,17 @@ impl Importer<'_> {
         }
         let cell = |column| rows.cell(row, column);
         let filled = |column| cell(column).filter(|text| !text.is_empty());
-        let card = card(
-            filled(Column::Format).unwrap_or_default(),
-            filled(Column::Facility),
-            filled(Column::Number),
-            filled(Column::WholeNumber),
-            formats,
-        )?;
+        let notation = filled(Column::Notation)
+            .map(|text| text.parse().map_err(|why| format!("notation: {why}")))
+            .transpose()?;
+        let card = Written {
+            format: filled(Column::Format).unwrap_or_default(),
+            notation: notation.or(self.options.notation),
+            facility: filled(Column::Facility),
+            number: filled(Column::Number),
+            whole_number: filled(Column::WholeNumber),
+        }
+        .read(formats, self.views)?;
         let subject = filled(Column::Subject)
             .map(|text| text.to_ascii_lowercase().parse().map_err(|why| format!("subject: {why}")))
             .transpose()?;
@@ -221,14 +301,6 @@ impl Importer<'_> {
 
 type TimeParser = fn(&str, Option<UtcOffset>) -> Result<WallTime, super::BadTime>;
 
-fn decimal(column: &str, text: &str) -> Result<u128, String> {
-    let digits = (1..=38).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    digits
-        .then(|| text.parse().ok())
-        .flatten()
-        .ok_or_else(|| format!("{column}: must be a decimal number"))
-}
-
 /// A PIN that is worth having. The reason never quotes it.
 fn pin(text: &str) -> Result<Pin, String> {
     let long_enough = (4..=8).contains(&text.len());
@@ -244,53 +316,6 @@ fn pin(text: &str) -> Result<Pin, String> {
         return Err("pin: repeats two digits, as 1212 does: choose another".into());
     }
     Ok(pin)
-}
-
-/// A card from its printed fields or its whole number.
-pub(super) fn card(
-    name: &str,
-    facility: Option<&str>,
-    number: Option<&str>,
-    whole: Option<&str>,
-    formats: &[Format],
-) -> Result<CardNumber, String> {
-    let name = name.to_ascii_lowercase();
-    let facility = facility.map(|text| decimal("facility", text)).transpose()?;
-    let number = number.map(|text| decimal("number", text)).transpose()?;
-    let whole = whole.map(|text| decimal("whole_number", text)).transpose()?;
-    // EM4100 tags come from serial readers: 40 bits that no Wiegand format describes.
-    if name == "em4100" {
-        let number = match (facility, number, whole) {
-            (None, Some(n), None) | (None, None, Some(n)) => n,
-            _ => return Err("em4100: needs number or whole_number, and no facility".into()),
-        };
-        if number >= 1 << 40 {
-            return Err("number: is too large for em4100".into());
-        }
-        let name: FormatName = name.parse().map_err(|_| "format: is not known")?;
-        return Ok(CardNumber::new(name, number));
-    }
-    let format = formats.iter().find(|format| format.name().as_str() == name);
-    let format = format.ok_or("format: must be h10301, h10302, h10304, h10306 or em4100")?;
-    let has_facility = format.encode(Some(1), 0).is_ok();
-    let frame = match (facility, number, whole) {
-        (None, None, Some(whole)) => format.encode_card(whole).map_err(|_| "whole_number"),
-        (None, Some(_), None) if has_facility => {
-            return Err(format!("facility: {name} needs it, or whole_number instead of both"));
-        }
-        (facility, Some(number), None) => {
-            format.encode(facility, number).map_err(|why| match why {
-                DoesNotFit::Facility => "facility",
-                DoesNotFit::Number => "number",
-            })
-        }
-        (_, None, None) => return Err("number: is empty".into()),
-        (_, _, Some(_)) => {
-            return Err("whole_number: takes the place of facility and number, not both".into());
-        }
-    };
-    let frame = frame.map_err(|column| format!("{column}: is too large for {name}"))?;
-    format.card(frame).ok_or_else(|| format!("format: {name} can't hold it"))
 }
 
 #[cfg(test)]

@@ -8,16 +8,27 @@ fn card_key() -> CardKey {
     CardKey(crate::trust::Key256::from_bytes([9; 32]))
 }
 
-fn import_into(subjects: Subjects, csv: &str) -> Result<(Subjects, Imported), ImportError> {
+fn import_at(
+    views: &[&str],
+    link: bool,
+    subjects: Subjects,
+    csv: &str,
+) -> Result<(Subjects, Imported), ImportError> {
     let gates = ["north", "south"].iter().filter_map(|name| name.parse().ok()).collect();
     let offset = "+08:00".parse().ok();
+    let views: Vec<View> = views.iter().filter_map(|view| view.parse().ok()).collect();
+    let options = ImportOptions { link, ..ImportOptions::default() };
     let importer =
-        Importer { gates: &gates, offset, numbers_are_cards: false, card_key: &card_key() };
+        Importer { gates: &gates, offset, views: &views, card_key: &card_key(), options };
     let mut next = subjects.len() as u8;
     importer.import(csv.as_bytes(), subjects, || {
         next += 1;
         SubjectId([next; 16])
     })
+}
+
+fn import_into(subjects: Subjects, csv: &str) -> Result<(Subjects, Imported), ImportError> {
+    import_at(&[], false, subjects, csv)
 }
 
 fn import(csv: &str) -> Result<(Subjects, Imported), ImportError> {
@@ -43,7 +54,7 @@ fn cards_as_printed_become_cards_as_a_reader_sends_them() -> Outcome {
          h10304,7,8,\n\
          h10302,,34359738367,\n\
          h10301,,,8065496\n\
-         em4100,,1099511627775,\n",
+         em4100,,,1099511627775\n",
     )?;
     assert_eq!(done.new_cards, 6);
     for card in [
@@ -69,7 +80,8 @@ fn several_cards_of_one_subject_and_their_rights() -> Outcome {
          ,h10301,1,3,,,,\r\n",
         id.to_uppercase()
     ))?;
-    assert_eq!(done, Imported { lines: 3, new_cards: 3, new_subjects: 2, changed_subjects: 0 });
+    let expected = Imported { lines: 3, new_cards: 3, new_subjects: 2, ..Imported::default() };
+    assert_eq!(done, expected);
     let resident = subjects.get(&id.parse()?).ok_or("no such subject")?;
     assert_eq!(resident.cards.len(), 2);
     assert!(resident.face && resident.gates.as_ref().is_some_and(|gates| gates.len() == 2));
@@ -183,8 +195,9 @@ fn files_that_are_no_card_files() {
     let headless = import("h10301,123,4567\n").err().map(|e| e.to_string()).unwrap_or_default();
     assert!(!headless.contains("4567"), "{headless}");
     let gates = BTreeSet::new();
+    let options = ImportOptions::default();
     let importer =
-        Importer { gates: &gates, offset: None, numbers_are_cards: false, card_key: &card_key() };
+        Importer { gates: &gates, offset: None, views: &[], card_key: &card_key(), options };
     let gbk =
         importer.import(b"\xbf\xa8\xba\xc5,format\n", Subjects::default(), || SubjectId([0; 16]));
     assert_eq!(gbk.err(), Some(ImportError::NotUtf8));
@@ -224,5 +237,106 @@ fn pins_are_hashed_at_once_and_trivial_ones_refused_without_being_quoted() -> Ou
     let two_pins =
         format!("format,whole_number,subject,pin\nh10301,5,{one},0407\nh10301,6,{one},0408\n");
     assert!(bad(&two_pins)[0].1.contains("pin differ from line 2"));
+    Ok(())
+}
+
+fn cards_of(subjects: &Subjects) -> Vec<String> {
+    subjects.iter().flat_map(|(_, r)| r.cards.iter().map(CardNumber::to_canonical)).collect()
+}
+
+/// The tag 010784f221 and what is printed on it, on panels, and in exports.
+#[test]
+fn each_notation_is_the_same_card() -> Outcome {
+    let views = ["low24", "low32"];
+    for (line, card) in [
+        ("em4100,10H,,010784f221", "em4100:4421120545"),
+        ("EM4100,14D,,00004421120545", "em4100:4421120545"),
+        ("em4100,10H-reversed,,21:f2:84:07:01", "em4100:4421120545"),
+        ("em4100,10d,,0126153249", "low32:126153249"),
+        ("em4100,8H,,784F221", "low32:126153249"),
+        ("em4100,8H-reversed,,21f28407", "low32:126153249"),
+        ("em4100,5+5,1924,61985", "low32:126153249"),
+        ("em4100,3+5,,\"132,61985\"", "low24:8712737"),
+        ("em4100,3+5,,13261985", "low24:8712737"),
+        ("em4100,3+5,132,61985", "low24:8712737"),
+        ("em4100,8D,,08712737", "low24:8712737"),
+        ("uid32,8H,,1EA68671", "uid32:514229873"),
+        ("uid32,10D-reversed,,1904649758", "uid32:514229873"),
+        ("uid56,14H,,0443EB61E02580", "uid56:1200578145297792"),
+        // Another panel's export: as its reader sent it.
+        ("h10301,,132,61985", "h10301:8712737"),
+        ("h10301,3+5,,13261985", "h10301:8712737"),
+        ("h10306,10D,,0126153249", "h10306:126153249"),
+        ("h10306,8H,,0784f221", "h10306:126153249"),
+    ] {
+        let csv = format!("format,notation,facility,number\n{line}\n");
+        let (subjects, _) = import_at(&views, false, Subjects::default(), &csv)
+            .map_err(|why| format!("{line}: {why}"))?;
+        assert_eq!(cards_of(&subjects), [card], "{line}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_notation_that_can_t_be_is_told_with_its_remedy() {
+    for (line, told) in [
+        ("em4100,,0126153249", "notation: say how the number is written (10D"),
+        ("em4100,9H,0126153249", "notation: must be one of 6H, 8H"),
+        ("em4100,14H,0126153249", "notation: 14H has more bits than em4100"),
+        ("em4100,10D,0126153249", "eithergate site view add low32` first"),
+        ("em4100,10D,9999999999", "number: is too large for 32 bits"),
+        ("h10301,10D,0126153249", "notation: 10D has 32 bits, h10301 has 24"),
+        ("h99999,10D,1", "h10304, "),
+        ("low24,8D,1", "format: must be one of h10301"),
+    ] {
+        let found = bad(&format!("format,notation,number\n{line}\n"));
+        assert!(found.iter().any(|(_, why)| why.contains(told)), "{line}: {found:?}");
+        assert!(!found.iter().any(|(_, why)| why.contains("0126153249")), "{found:?}");
+    }
+}
+
+#[test]
+fn a_card_known_in_two_ways_is_one_subject_s_or_told() -> Outcome {
+    let views = ["low24"];
+    let exported = "format,facility,number\nh10301,132,61985\n";
+    let serial = "format,notation,number\nem4100,10H,010784f221\n";
+    let (known, _) = import_at(&views, false, Subjects::default(), exported)?;
+    let owner = known.iter().next().map(|(id, _)| *id).ok_or("nobody")?;
+
+    let told = import_at(&views, false, known.clone(), serial).err().ok_or("guessed")?.to_string();
+    assert!(told.contains("line 2: by its low24") && told.contains("--link"), "{told}");
+    let (linked, done) = import_at(&views, true, known.clone(), serial)?;
+    assert_eq!((done.linked, done.new_cards, done.new_subjects), (1, 1, 0));
+    assert_eq!(linked.get(&owner).map(|r| r.cards.len()), Some(2));
+    // By name there is nothing to guess, and another name is refused.
+    let named =
+        |id: String| format!("subject,format,notation,number\n{id},em4100,10H,010784f221\n");
+    let (again, done) = import_at(&views, false, known.clone(), &named(owner.to_hex()))?;
+    assert_eq!((done.linked, again.len()), (0, 1));
+    let told = import_at(&views, true, known.clone(), &named("ee".repeat(16)));
+    let told = told.err().ok_or("given to another")?.to_string();
+    assert!(told.contains("card of another subject"), "{told}");
+    // At a site where no reader cuts serials they are two cards.
+    let (apart, _) = import_at(&[], false, known, serial)?;
+    assert_eq!(apart.len(), 2);
+
+    // In one file, in the other order.
+    let both = "format,notation,facility,number\nem4100,10H,,010784f221\nh10301,,132,61985\n";
+    let told = import_at(&views, false, Subjects::default(), both).err().ok_or("guessed")?;
+    assert!(told.to_string().contains("line 3"), "{told}");
+    let (one, _) = import_at(&views, true, Subjects::default(), both)?;
+    assert_eq!((one.len(), one.cards()), (1, 2));
+    Ok(())
+}
+
+#[test]
+fn cards_that_a_reader_can_t_tell_apart_are_told_by_line() -> Outcome {
+    // The same last 24 bits.
+    let csv = "format,notation,number\nem4100,10H,010784f221\nem4100,10H,0106000001\nem4100,10H,020684f221\n";
+    let (subjects, done) = import_at(&["low24", "low32"], false, Subjects::default(), csv)?;
+    assert_eq!(subjects.len(), 3, "all of them are enrolled");
+    let told: Vec<_> = done.clashing.iter().map(|c| (c.line, c.view.as_str())).collect();
+    assert_eq!(told, [(2, "low24"), (4, "low24")]);
+    assert_eq!(import_at(&["low32"], false, Subjects::default(), csv)?.1.clashing, []);
     Ok(())
 }

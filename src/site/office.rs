@@ -1,8 +1,9 @@
 //! One office: a directory with the site's keys, gates and subjects, and what it makes of them.
 
+mod cards;
+
 use super::files::{file_error, fill_new_dir, write_new};
-use super::import::{self, ImportError, Imported, Importer};
-use super::subjects::NotTaken;
+use super::import::ImportError;
 use super::when::{UtcOffset, to_rfc3339};
 use super::{Lock, Subjects, files};
 use crate::allowlist::{CardKey, Plain, Unlistable};
@@ -11,6 +12,7 @@ use crate::trust::{
     BadKey, Certificate, Draft, GateKeys, GatePublicKeys, Key256, KeyFileError, PublicKey, Purpose,
     Role, SecretKey, read_private, seal,
 };
+use crate::wire::card::View;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,6 +67,12 @@ pub enum SiteError {
     NoCard(String),
     #[error("no subject here has this card; nothing was changed")]
     CardUnknown,
+    #[error("several cards here look like this one; nothing was changed. Give its whole serial.")]
+    CardUnclear,
+    #[error(
+        "no reader here has view {0}; nothing was changed. `eithergate site view list` shows those there are"
+    )]
+    NoView(View),
     #[error(
         "this is the subject's last card, and a face would be the only way in. Nothing was changed. Import \
          another card for the subject first, or this one's line with face = no."
@@ -102,6 +110,9 @@ struct SiteFile {
     utc_offset: Option<String>,
     epoch: u32,
     last_version: u64,
+    /// How the readers here present serials, as in the gates' configurations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    views: Vec<String>,
     #[serde(default)]
     gates: BTreeMap<GateId, GateRecord>,
 }
@@ -120,6 +131,8 @@ pub struct Published {
     pub version: u64,
     pub subjects: usize,
     pub cards: usize,
+    /// Names that the gate finds them by: one a card, and one for each view of the site that it has.
+    pub names: usize,
     pub envelope: Vec<u8>,
 }
 
@@ -128,6 +141,7 @@ pub struct Published {
 pub struct Office {
     dir: PathBuf,
     site: SiteFile,
+    views: Vec<View>,
 }
 
 fn key_file(comment: &str, secret: &str) -> Vec<u8> {
@@ -176,6 +190,7 @@ impl Office {
             utc_offset: init.utc_offset.map(|offset| offset.to_string()),
             epoch: 1,
             last_version: 0,
+            views: Vec::new(),
             gates: BTreeMap::new(),
         };
         let certificate = certify(&site.name, &root, office.public(), init.now)?;
@@ -193,7 +208,7 @@ impl Office {
             write_new(&new.join(SUBJECTS_FILE), b"", true)?;
             save_site(new, &site)
         })?;
-        Ok(Self { dir: dir.to_owned(), site })
+        Ok(Self { dir: dir.to_owned(), site, views: Vec::new() })
     }
 
     /// Opens an office to look at it.
@@ -211,7 +226,9 @@ impl Office {
         if site.v != 1 {
             return Err(spoilt(format!("has version {}, not 1", site.v)));
         }
-        Ok(Self { dir: dir.to_owned(), site })
+        let views = site.views.iter().map(|view| view.parse()).collect::<Result<_, _>>();
+        let views = views.map_err(|why| spoilt(format!("views {why}")))?;
+        Ok(Self { dir: dir.to_owned(), site, views })
     }
 
     /// Opens an office to change it, as long as the lock is held.
@@ -293,7 +310,7 @@ impl Office {
         }
         let keys = GateKeys::generate();
         let GatePublicKeys { signing, sealing } = keys.public();
-        let snippet = format!(
+        let mut snippet = format!(
             "# Gate {gate} at site {site}: paste this into the gate's configuration, and put gate.key\n\
              # beside it (owned by the user the gate runs as, mode 0600).\n\
              [gate]\nname = \"{gate}\"\nsite = \"{site}\"\n\n\
@@ -301,6 +318,10 @@ impl Office {
             site = self.site.name,
             root = self.site.root_key,
         );
+        for view in &self.views {
+            let why = "# in [[reader]], for a reader that presents cards in this way";
+            snippet.push_str(&format!("# view = \"{view}\"  {why}\n"));
+        }
         fill_new_dir(out, |new| {
             write_new(&new.join("gate.key"), keys.to_file_text().as_bytes(), true)?;
             write_new(&new.join("gate.toml"), snippet.as_bytes(), false)
@@ -309,57 +330,6 @@ impl Office {
         self.site.gates.insert(gate.clone(), record);
         save_site(&self.dir, &self.site)?;
         Ok(keys.public())
-    }
-
-    /// Imports a card file, or with `dry_run` says what that would do.
-    pub fn import(
-        &self,
-        bytes: &[u8],
-        numbers_are_cards: bool,
-        dry_run: bool,
-    ) -> Result<Imported, SiteError> {
-        let gates = self.site.gates.keys().cloned().collect();
-        let offset = match &self.site.utc_offset {
-            None => None,
-            Some(text) => Some(text.parse().map_err(|why| SiteError::Spoilt {
-                path: self.dir.join(SITE_FILE),
-                why: format!("utc_offset {why}"),
-            })?),
-        };
-        let card_key = CardKey(read_key(&self.dir.join(CARD_KEY))?);
-        let importer = Importer { gates: &gates, offset, numbers_are_cards, card_key: &card_key };
-        let (subjects, done) = importer.import(bytes, self.subjects()?, random_subject)?;
-        if !dry_run {
-            self.save_subjects(&subjects)?;
-        }
-        Ok(done)
-    }
-
-    /// Takes a lost or returned card away. The fields are as in a card file.
-    pub fn remove_card(
-        &self,
-        format: &str,
-        facility: Option<&str>,
-        number: Option<&str>,
-        whole_number: Option<&str>,
-    ) -> Result<(), SiteError> {
-        let formats = crate::wire::format::builtins();
-        let card = import::card(format, facility, number, whole_number, &formats)
-            .map_err(SiteError::NoCard)?;
-        let mut subjects = self.subjects()?;
-        subjects.take(&card).map_err(|why| match why {
-            NotTaken::Unknown => SiteError::CardUnknown,
-            NotTaken::FaceOnly => SiteError::LastCard,
-        })?;
-        self.save_subjects(&subjects)
-    }
-
-    fn save_subjects(&self, subjects: &Subjects) -> Result<(), SiteError> {
-        let path = self.dir.join(SUBJECTS_FILE);
-        let lines = subjects
-            .to_lines()
-            .map_err(|e| SiteError::Spoilt { path: path.clone(), why: e.to_string() })?;
-        files::replace(&path, lines.as_bytes(), 0o600).map_err(file_error(&path))
     }
 
     /// A new version of the allowlist for these gates (all, if none is named). The version is on disk before
@@ -386,6 +356,9 @@ impl Office {
         let card_key = CardKey(read_key(&self.dir.join(CARD_KEY))?);
         let epoch_key: Key256 = read_key(&self.dir.join(epoch_file(self.site.epoch)))?;
         let subjects = self.subjects()?;
+        // All of the site's, not this gate's alone: a card without a right here must not pass for one that
+        // has it.
+        let looks = subjects.looks(&self.views);
         let path = self.dir.join(SUBJECTS_FILE);
         // Seconds since 1970 where that is ahead, so that an office restored from a backup isn't behind its
         // own gates.
@@ -396,8 +369,9 @@ impl Office {
             if !gates.is_empty() && !gates.contains(gate) {
                 continue;
             }
-            let here = subjects.iter().filter(|(_, resident)| resident.passes(gate));
-            let entries = here.map(|(id, resident)| (*id, resident.entry(&card_key))).collect();
+            let here = || subjects.iter().filter(|(_, resident)| resident.passes(gate));
+            let cards = here().map(|(_, resident)| resident.cards.len()).sum();
+            let entries = here().map(|(id, r)| (*id, r.entry(&card_key, &looks))).collect();
             let plain = Plain { card_key: card_key.clone(), entries };
             let bytes = plain.to_bytes().map_err(|why| match why {
                 Unlistable::FaceOnly(subject) => {
@@ -420,9 +394,9 @@ impl Office {
             };
             let envelope = seal(&draft, &operator, &certificate)
                 .ok_or_else(|| SiteError::TooLarge(format!("gate {gate} reads at most 64 MB")))?;
-            let cards = plain.entries.values().map(|entry| entry.cards.len()).sum();
-            let subjects = plain.entries.len();
-            published.push(Published { gate: gate.clone(), version, subjects, cards, envelope });
+            let names = plain.entries.values().map(|entry| entry.cards.len()).sum();
+            let (gate, subjects) = (gate.clone(), plain.entries.len());
+            published.push(Published { gate, version, subjects, cards, names, envelope });
         }
         self.site.last_version = version;
         for list in &published {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::allowlist::Allowlist;
 use crate::domain::{CardNumber, Directory, RefusedUpdate};
+use crate::site::{ImportOptions, Imported, Written};
 use crate::trust::Expectation;
 use std::os::unix::fs::PermissionsExt;
 
@@ -51,7 +52,7 @@ impl World {
     }
 
     fn import(&self, csv: &str) -> Result<Imported, SiteError> {
-        self.office()?.import(csv.as_bytes(), false, false)
+        self.office()?.import(csv.as_bytes(), ImportOptions::default())
     }
 
     fn publish(&self, gates: &[&str]) -> Result<Vec<Published>, Box<dyn std::error::Error>> {
@@ -160,7 +161,8 @@ fn an_import_with_a_bad_line_changes_nothing() -> Outcome {
     world.import("format,facility,number\nh10301,1,1\n")?;
     let before = fs::read(world.site().join("subjects.jsonl"))?;
     assert!(world.import("format,facility,number\nh10301,1,2\nh10301,1,x\n").is_err());
-    world.office()?.import(b"format,facility,number\nh10301,1,2\n", false, true)?;
+    let dry = ImportOptions { dry_run: true, ..ImportOptions::default() };
+    world.office()?.import(b"format,facility,number\nh10301,1,2\n", dry)?;
     assert_eq!(fs::read(world.site().join("subjects.jsonl"))?, before);
     Ok(())
 }
@@ -219,5 +221,73 @@ fn errors_say_what_to_do() -> Outcome {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644))?;
     let exposed = world.publish(&[]).err().map(|e| e.to_string());
     assert!(exposed.is_some_and(|why| why.contains("chmod 600")));
+    Ok(())
+}
+
+/// 010784f221 and 020684f221: the same last 24 bits, other ones before.
+#[test]
+fn what_a_reader_can_t_tell_apart_opens_there_for_nobody() -> Outcome {
+    let world = World::new()?;
+    let north = world.gate("north")?;
+    let (mut office, lock) = Office::open_to_change(&world.site())?;
+    assert!(office.set_view("low24".parse()?, true)?);
+    assert!(!office.set_view("low24".parse()?, true)?);
+    assert!(office.set_view("low32-reversed".parse()?, true)?);
+    let unknown = office.set_view("high24".parse()?, false);
+    assert!(matches!(unknown, Err(SiteError::NoView(_))));
+    drop((office, lock));
+    // One of the two has no right at this gate: its card must not pass for the other.
+    world.gate("south")?;
+    world.import(
+        "format,notation,number,gates\nem4100,10H,010784f221,north\nem4100,10H,020684f221,south\n\
+         em4100,10H,0300000001,\n",
+    )?;
+    let (seen, clashes) = world.office()?.sights()?;
+    assert_eq!(seen.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [2, 3], "{seen:?}");
+    assert_eq!(clashes.len(), 1);
+    let lists = world.publish(&["north"])?;
+    assert_eq!((lists[0].subjects, lists[0].cards, lists[0].names), (2, 2, 5));
+    let list = open(&lists[0], &north, None).map_err(|e| format!("{e:?}"))?;
+    let knows = |card: &str| card.parse().map(|card| list.card(&card).is_some());
+    assert!(knows("em4100:4421120545")? && knows("low32:126153249")?);
+    assert!(!knows("low24:8712737")?, "somebody else's card would open");
+    assert!(knows("em4100:12884901889")? && knows("low32:1")? && knows("low24:1")?);
+
+    // Without the view there is nothing to confuse; the card goes under all its numbers.
+    world.import("format,notation,number\nem4100,10D,1\n").err().ok_or("guessed a subject")?;
+    let written = |notation: &str, number| Written {
+        format: "em4100",
+        notation: notation.parse().ok(),
+        facility: None,
+        number: Some(number),
+        whole_number: None,
+    };
+    let office = world.office()?;
+    let unclear = office.remove_card(written("3+5", "13261985"));
+    assert!(matches!(unclear, Err(SiteError::CardUnclear)), "{unclear:?}");
+    assert_eq!(office.remove_card(written("10D", "126153249"))?, 1);
+    assert!(matches!(office.remove_card(written("10D", "126153249")), Err(SiteError::CardUnknown)));
+    assert_eq!(office.sights()?.1, [], "the one that is left is told");
+    Ok(())
+}
+
+#[test]
+fn a_card_goes_under_all_its_numbers() -> Outcome {
+    let world = World::new()?;
+    world.office()?.set_view("low24".parse()?, true)?;
+    let link = ImportOptions { link: true, ..ImportOptions::default() };
+    let csv = "format,notation,facility,number\nh10301,,132,61985\nem4100,10H,,010784f221\n\
+               em4100,3+5,132,61985\nh10301,,1,1\n";
+    let done = world.office()?.import(csv.as_bytes(), link)?;
+    assert_eq!((done.new_cards, done.new_subjects, done.linked), (4, 2, 2));
+    let lost = Written {
+        format: "h10301",
+        notation: None,
+        facility: Some("132"),
+        number: Some("61985"),
+        whole_number: None,
+    };
+    assert_eq!(world.office()?.remove_card(lost)?, 3);
+    assert_eq!(world.office()?.subjects()?.cards(), 1);
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The residents' rights as the office keeps them: `subjects.jsonl`, one subject a line, ids ascending.
 
+use super::looks::Looks;
 use crate::allowlist::{CardKey, Entry};
 use crate::domain::{CardNumber, GateId, PinTag, SubjectId, WallTime, Ways};
+use crate::wire::card::View;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -31,13 +33,20 @@ impl Resident {
         self.gates.as_ref().is_none_or(|gates| gates.contains(gate))
     }
 
-    pub(super) fn entry(&self, key: &CardKey) -> Entry {
+    /// What a gate is told: each card under every name that its readers may find it by.
+    pub(super) fn entry(&self, key: &CardKey, looks: &Looks) -> Entry {
+        let mut names: Vec<CardNumber> = Vec::with_capacity(self.cards.len());
+        for name in self.cards.iter().flat_map(|card| looks.names(card)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         Entry {
             ways: Ways { card: true, face: self.face },
             from: self.from,
             until: self.until,
             pin: self.pin,
-            cards: self.cards.iter().map(|card| key.credential(card)).collect(),
+            cards: names.iter().map(|name| key.credential(name)).collect(),
         }
     }
 }
@@ -106,6 +115,12 @@ impl Subjects {
 
     pub fn holder(&self, card: &CardNumber) -> Option<SubjectId> {
         self.by_card.get(card).copied()
+    }
+
+    /// How the site's readers see all these cards.
+    pub(super) fn looks(&self, views: &[View]) -> Looks {
+        let cards = self.residents.iter();
+        Looks::of(views, cards.flat_map(|(s, r)| r.cards.iter().map(move |card| (s, card))))
     }
 
     /// The subject's rights, to be changed; a new subject begins with none. Cards go through `give`.

@@ -60,6 +60,7 @@ pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {
             write_new(out, &list.envelope, false)?;
             println!("{}", made(&list));
         }
+        super::view::tell_clashes(&office.sights()?.1);
         return Ok(());
     }
     let url = args.broker.as_deref().unwrap_or_default();
@@ -68,8 +69,12 @@ pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {
 }
 
 fn made(list: &Published) -> String {
+    let names = match list.names {
+        names if names == list.cards => String::new(),
+        names => format!(" under {names} names"),
+    };
     format!(
-        "{:<12}  version {}  {} subjects, {} cards, {} bytes",
+        "{:<12}  version {}  {} subjects, {} cards{names}, {} bytes",
         list.gate.as_str(),
         list.version,
         list.subjects,
@@ -92,6 +97,7 @@ fn send(office: &mut Office, args: &Args, broker: &Broker) -> Result<(), Failure
         versions.insert(list.gate.clone(), list.version);
         session.publish(&topic(&site, list.gate.as_str(), "allowlist"), true, list.envelope)?;
     }
+    super::view::tell_clashes(&office.sights()?.1);
     println!("The broker has {}.", if versions.len() == 1 { "it" } else { "them all" });
     let Some(seconds) = args.wait else {
         session.close();
