@@ -57,7 +57,16 @@ fn open(dir: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn run(cards: u64) -> Result<(), Box<dyn Error>> {
+/// What the office lists for a card: its own name, and one for each view of the site's.
+fn names(n: u64, names: usize) -> Result<Vec<CardNumber>, Box<dyn Error>> {
+    let mut all = vec![card(n)?];
+    for view in ["low24", "low32", "high24"].iter().take(names.saturating_sub(1)) {
+        all.push(CardNumber::new(view.parse()?, u128::from(n)));
+    }
+    Ok(all)
+}
+
+fn run(cards: u64, names_each: usize) -> Result<(), Box<dyn Error>> {
     let (root, operator, keys) =
         (SecretKey::generate(), SecretKey::generate(), GateKeys::generate());
     let (site, gate) = ("garden".parse()?, "north".parse()?);
@@ -74,7 +83,8 @@ fn run(cards: u64) -> Result<(), Box<dyn Error>> {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&mix(n).to_le_bytes());
         let ways = Ways { card: true, face: n % 10 == 0 };
-        let cards = vec![card_key.credential(&card(n)?)];
+        let names = names(n, names_each)?;
+        let cards = names.iter().map(|name| card_key.credential(name)).collect();
         plain
             .entries
             .insert(SubjectId(id), Entry { ways, from: None, until: None, pin: None, cards });
@@ -125,7 +135,7 @@ fn run(cards: u64) -> Result<(), Box<dyn Error>> {
     println!(
         "{}",
         json!({
-            "cards": cards, "envelope_bytes": envelope.len(), "made_ms": made_ms,
+            "cards": cards, "names_per_card": names_each, "envelope_bytes": envelope.len(), "made_ms": made_ms,
             "apply_ms": apply_ms, "index_kb": index_kb,
             "index_bytes_per_card": index_kb as f64 * 1024.0 / cards as f64,
             "found_share": found as f64 / LOOKUPS as f64,
@@ -140,8 +150,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if args.next().is_some_and(|arg| arg == "open") {
         return open(Path::new(&args.next().ok_or("open what?")?));
     }
-    for cards in [100_000, 1_000_000] {
-        run(cards)?;
+    // One name a card; and three, for a site whose readers have two views that cut serials.
+    for (cards, names) in [(100_000, 1), (100_000, 3), (1_000_000, 1)] {
+        run(cards, names)?;
     }
     Ok(())
 }
