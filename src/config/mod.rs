@@ -176,7 +176,12 @@ impl Reader {
     /// number as it came if there is no view or it has too few bits for it.
     pub fn looked_up(&self, card: CardNumber) -> CardNumber {
         let format = self.formats.iter().find(|format| format.name() == card.format());
-        let bits = format.map(Format::data_bits).or(serial_bits(card.format().as_str()));
+        let framed = match &self.link {
+            Link::Serial(serial) => serial.framing.framing.data_bits(),
+            _ => None,
+        };
+        let kind = serial_bits(card.format().as_str());
+        let bits = format.map(Format::data_bits).or(framed).or(kind);
         let seen = self.view.zip(bits).and_then(|(view, bits)| view.arrived(card.number(), bits));
         seen.unwrap_or(card)
     }

@@ -24,9 +24,9 @@ pub fn serial_bits(kind: &str) -> Option<u8> {
     KINDS.iter().find(|(name, _)| *name == kind).map(|(_, bits)| *bits)
 }
 
-/// Whether a name is taken for serials and their parts, and so can't be a format's of one's own.
+/// Whether a name is taken for parts of serials, and so can't be a format's.
 pub fn is_reserved(name: &str) -> bool {
-    name.parse::<Part>().is_ok()
+    name.parse().is_ok_and(Part::is_cut)
 }
 
 /// Which bits of a serial. The part's name is the format of a card known by it.
@@ -232,8 +232,8 @@ mod tests {
         for bad in ["", "low", "low0", "low8", "low25", "low+24", "low024", "low88", "mid24"] {
             assert_eq!(bad.parse::<View>(), Err(NoSuchView), "{bad}");
         }
-        assert!(is_reserved("low24") && is_reserved("em4100") && !is_reserved("h10301"));
-        assert!(!is_reserved("low24-reversed"));
+        assert!(is_reserved("low24") && is_reserved("high32"));
+        assert!(!is_reserved("em4100") && !is_reserved("h10301") && !is_reserved("lowest"));
     }
 
     /// The tag 010784f221 at five readers.
@@ -256,6 +256,12 @@ mod tests {
         // All 40 bits at a gate whose office knows the printed 32 only.
         let cut = view("low32").arrived(tag, 40).map(|card| card.to_canonical());
         assert_eq!(cut.as_deref(), Some("low32:126153249"));
+    }
+
+    #[test]
+    fn serial_readers_say_how_much_they_send() {
+        let bits = |name| crate::wire::serial::preset(name).and_then(|framing| framing.data_bits());
+        assert_eq!((bits("rdm6300"), bits("dec10-line")), (Some(40), Some(32)));
     }
 
     #[test]

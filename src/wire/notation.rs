@@ -28,6 +28,11 @@ const HEX_DIGITS: [u8; 6] = [6, 8, 10, 14, 16, 20];
 const THREE_FIVE: Digits = Digits::Pair { facility: (3, 8), number: (5, 16) };
 const FIVE_FIVE: Digits = Digits::Pair { facility: (5, 16), number: (5, 16) };
 
+/// The bits that a number of so many decimal digits stands for, where that is customary.
+pub fn decimal_bits(digits: u8) -> Option<u8> {
+    DECIMALS.iter().find(|(custom, _)| *custom == digits).map(|(_, bits)| *bits)
+}
+
 /// One way to write a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Notation {

@@ -2,7 +2,8 @@
 
 use crate::config::NamedFraming;
 use crate::config::raw::Section;
-use crate::domain::Duration;
+use crate::domain::{Duration, FormatName};
+use crate::wire::card::is_reserved;
 use crate::wire::serial::{
     self, Body, ByteOrder, CHECKSUMS, Checksum, Covers, Framing, LengthCounts, MAX_FRAME, Spec,
 };
@@ -77,6 +78,11 @@ fn spec(s: &Section<'_>) -> Option<Spec> {
     let checksum_order = s.choice("checksum_order", &order, ByteOrder::Big);
     let gap = s.whole_or("gap_ms", 5..=5_000, serial::GAP.as_millis());
     let format = s.parsed("format", "\"em4100\", as the office's list of cards has it");
+    if let Some(name) = format.as_ref().filter(|name: &&FormatName| is_reserved(name.as_str())) {
+        let what =
+            format!("{name} is a part of a serial, which a reader's view names: choose another");
+        s.note(s.span(), "format", what);
+    }
     let (start, end, data) = (start?, end?, data?.value);
     Some(Spec {
         start,

@@ -4,6 +4,7 @@
 use super::checksum::Checksum;
 use super::{Corrupt, Tag};
 use crate::domain::{Duration, FormatName};
+use crate::wire::notation::decimal_bits;
 
 /// The longest frame, in bytes.
 pub const MAX_FRAME: usize = 128;
@@ -309,6 +310,20 @@ impl Framing {
         }
         let number = units.iter().fold(0u128, |n, u| n << shift | u128::from(*u));
         Tag { number, width }
+    }
+
+    /// How many bits the card's number has, if that is always the same: those of its hex digits or bytes, or
+    /// what so many decimal digits are for.
+    pub fn data_bits(&self) -> Option<u8> {
+        let (least, most) = self.spec.data;
+        let mask = self.spec.mask.as_ref();
+        let count = mask.map_or(most, |mask| mask.iter().filter(|m| **m).count());
+        let count = u8::try_from(count).ok().filter(|_| least == most)?;
+        match self.spec.body {
+            Body::Hex => count.checked_mul(4),
+            Body::Binary => count.checked_mul(8),
+            Body::Decimal => decimal_bits(count),
+        }
     }
 
     /// The bytes a reader sends for a number, what is not the card's being zero; `None` if it doesn't fit.
