@@ -127,7 +127,7 @@ fn recorded_rdm630_readers_give_the_tags_in_the_files_names() {
         assert_eq!(json_lines(&output), [json!({"card": tag})], "{name}");
         seen += 1;
     }
-    assert!(seen >= 1, "no RDM630 captures in {}", captures.display());
+    assert_eq!(seen, 4, "RDM630 captures in {}", captures.display());
 }
 
 #[test]
@@ -247,6 +247,45 @@ fn a_spoilt_serial_frame_is_an_error_and_no_card() {
     let output = eithergate(&["decode", "serial", path, "--framing", "rdm6300", "--json"]);
     assert_eq!(output.status.code(), Some(65));
     assert_eq!(json_lines(&output), [json!({"error": "the checksum is wrong"})]);
+}
+
+#[test]
+fn a_framing_of_one_s_own_is_tried_from_a_file() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let own = file(
+        "own.toml",
+        b"[[framing]]\nname = \"ours\"\nstart = \"AA\"\nbody = \"binary\"\ndata = 4\n\
+          checksum = \"lrc\"\nformat = \"ours\"\n",
+    );
+    let bytes = file("bytes.bin", &[0, 0xaa, 1, 2, 3, 4, 0xf6, 0xaa, 1, 2, 3, 5, 0xf6]);
+    let args = ["decode", "serial", &bytes, "--framing", "ours", "--config", &own, "--json"];
+    let output = eithergate(&args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let rows = [json!({"card": "01020304"}), json!({"error": "the checksum is wrong"})];
+    assert_eq!(json_lines(&output), rows);
+
+    let listed = eithergate(&["decode", "serial", "--config", &own, "--framing"]);
+    let text = String::from_utf8(listed.stdout).expect("UTF-8");
+    for name in ["rdm6300", "id12la", "9600 baud", "ours"] {
+        assert!(text.contains(name), "{name} is not in {text}");
+    }
+    let wrong = file("wrong.toml", b"[[framing]]\nname = \"ours\"\n");
+    for (args, code, says) in [
+        (vec![&bytes[..], "--framing", "nobodys"], 64, "there are rdm6300"),
+        (vec!["--framing", "rdm6300"], 64, "name the file"),
+        (vec![&bytes[..], "--framing", "ours", "--config", &wrong], 78, "checksum: missing"),
+        (vec![&bytes[..], "--framing", "ours", "--config", "no/such"], 66, "no/such"),
+        (vec![&bytes[..]], 64, "--framing"),
+    ] {
+        let output = eithergate(&[&["decode", "serial"], &args[..]].concat());
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(says), "{args:?}: {}", stderr(&output));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! nothing, moves no relay, and may run beside the daemon.
 
 mod pins;
+mod ports;
 mod probes;
 
 use super::{Failure, load_config};

@@ -211,4 +211,6 @@ fn door_named(s: &Section<'_>, doors: &BTreeMap<String, DoorId>) -> Option<DoorI
 }
 
 #[cfg(test)]
+mod serial_tests;
+#[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use super::pins::pins;
+use super::ports::ports;
 use crate::allowlist::Allowlist;
 use crate::app::{self, Answer, Question, wiring};
 use crate::config::{Config, Face};
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// In the order an installer mends them.
 pub(super) const ALL: &[fn(&Config) -> Vec<Finding>] =
-    &[configuration, keys, folders, clock, pins, daemon, allowlist, broker, face];
+    &[configuration, keys, folders, clock, pins, ports, daemon, allowlist, broker, face];
 
 fn configuration(config: &Config) -> Vec<Finding> {
     let face = if config.face.is_some() { "with a camera" } else { "without a camera" };

@@ -1,9 +1,9 @@
 use super::*;
 use crate::domain::{Bias, Duration};
 
-const EXAMPLE: &str = include_str!("../../../config/eithergate.toml");
+pub(super) const EXAMPLE: &str = include_str!("../../../config/eithergate.toml");
 
-fn mistakes(text: &str) -> Vec<String> {
+pub(super) fn mistakes(text: &str) -> Vec<String> {
     match parse(text, Path::new("/etc/eithergate")) {
         Ok(_) => Vec::new(),
         Err(mistakes) => mistakes.iter().map(Mistake::to_string).collect(),
@@ -16,7 +16,7 @@ fn edited(from: &str, to: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn one(found: Vec<String>, end: &str) {
+pub(super) fn one(found: Vec<String>, end: &str) {
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(found[0].ends_with(end), "{found:#?}");
 }

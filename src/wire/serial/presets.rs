@@ -98,7 +98,7 @@ pub const PRESETS: &[Preset] = &[
         body: Body::Decimal,
         checksum: Checksum::None,
         end: b"\r\n",
-        format: "dec10",
+        format: "low32",
         ..EM_HEX
     },
 ];
