@@ -4,7 +4,7 @@ CARGO ?= cargo
 RELEASE := --release --features face
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench models
+.PHONY: help setup build demo test bench models fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,3 +26,6 @@ bench: setup ## speed and memory, beside the references they are compared with
 
 models: setup ## rebuild the model files from their origins and compare checksums
 	models/tools/make.sh
+
+fuzz: ## fuzz what takes outside input, FUZZ_S seconds each (600); a finding ends it
+	fuzz/run.sh

@@ -16,6 +16,15 @@ use std::path::{Path, PathBuf};
 /// The largest input read; a capture of an hour with two busy lines has less.
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
 
+const WIEGAND_EXAMPLES: &str = "Examples:
+  sigrok-cli -i capture.sr -O vcd -o capture.vcd
+  eithergate decode wiegand capture.vcd --d0 D0 --d1 D1
+  eithergate decode wiegand --raw 2f657ae --bits 26";
+
+fn long_help() -> String {
+    format!("Formats: {}\n\n{WIEGAND_EXAMPLES}", format::builtin_names())
+}
+
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -26,15 +35,12 @@ pub(super) struct Args {
 enum What {
     /// Wiegand: from a logic-analyser capture, or a number somebody wrote down
     ///
-    /// Frames that are not exactly right are shown with what is wrong and no number. The formats known
-    /// are h10301 (26 bits), h10306 (34), h10302 and h10304 (37); the last two can't be told apart by their
-    /// bits, so name yours with --format.
+    /// Frames that are not exactly right are shown with what is wrong and no number. Where a frame fits
+    /// several formats, all are shown: name yours with --format.
     #[command(
         group(ArgGroup::new("source").required(true).args(["file", "raw"])),
-        after_help = "Examples:\n  \
-            sigrok-cli -i capture.sr -O vcd -o capture.vcd\n  \
-            eithergate decode wiegand capture.vcd --d0 D0 --d1 D1\n  \
-            eithergate decode wiegand --raw 2f657ae --bits 26"
+        after_help = WIEGAND_EXAMPLES,
+        after_long_help = long_help()
     )]
     Wiegand(Wiegand),
     /// A serial reader: from its recorded bytes

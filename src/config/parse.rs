@@ -2,6 +2,7 @@
 
 mod doors;
 mod face;
+mod formats;
 mod framings;
 mod lines;
 mod ports;
@@ -102,11 +103,12 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         root.note(0..0, "[[door]]", "a gate has 1 to 8 doors: add a [[door]] section for each");
     }
 
+    let formats = formats::formats(root.sections("format"));
     let framings = framings::framings(&root);
     let mut ports = Ports::default();
     let mut readers = Vec::new();
     for s in root.sections("reader") {
-        readers.push(readers::reader(s, &door_ids, &mut lines, &framings, &mut ports));
+        readers.push(readers::reader(s, &door_ids, &formats, &mut lines, &framings, &mut ports));
     }
     if readers.len() > 16 {
         root.note(0..0, "[[reader]]", "a gate has at most 16 readers");

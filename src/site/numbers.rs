@@ -1,13 +1,14 @@
 //! A card as somebody wrote it down, in a card file or on the command line, to the card it is.
 
 use crate::domain::CardNumber;
-use crate::wire::card::{KINDS, Part, View};
+use crate::wire::card::{KINDS, Part, View, is_reserved};
 use crate::wire::format::{self, DoesNotFit, Format};
 use crate::wire::notation::Notation;
 
 /// The formats and the kinds of serials that a card can have here.
 pub fn known_formats() -> String {
     let formats = format::builtins().into_iter().map(|format| format.name().to_string());
+    let formats = formats.filter(|name| !is_reserved(name));
     let kinds = KINDS.iter().map(|(kind, _)| (*kind).to_owned());
     formats.chain(kinds).collect::<Vec<_>>().join(", ")
 }

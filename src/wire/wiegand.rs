@@ -72,6 +72,11 @@ impl Bits {
         format!("{:x}", self.value)
     }
 
+    /// What comes of it with D0 and D1 exchanged.
+    pub(super) fn exchanged(self) -> Self {
+        Self { value: !self.value & low_bits(self.len), ..self }
+    }
+
     fn iter(self) -> impl Iterator<Item = bool> {
         (0..self.len).rev().map(move |i| self.value >> i & 1 == 1)
     }

@@ -8,13 +8,14 @@ use crate::config::raw::Section;
 use crate::config::{LampLines, Link, NamedFraming, Reader, Wiegand};
 use crate::domain::{DoorId, Duration};
 use crate::wire::card::View;
-use crate::wire::format::{self, Format};
+use crate::wire::format::Format;
 use crate::wire::keypad::Keypad;
 use std::collections::BTreeMap;
 
 pub(super) fn reader(
     s: Section<'_>,
     doors: &BTreeMap<String, DoorId>,
+    known: &[Format],
     lines: &mut Lines,
     framings: &[NamedFraming],
     ports: &mut Ports,
@@ -23,7 +24,7 @@ pub(super) fn reader(
     let door = door_named(&s, doors);
     let label = name.as_ref().map_or("?", |n| n.value.as_str()).to_owned();
     let (link, formats) = match s.choice("kind", KINDS, Kind::Wiegand) {
-        Kind::Wiegand => (wiegand(&s, &label, lines).map(Link::Wiegand), formats(&s)),
+        Kind::Wiegand => (wiegand(&s, &label, lines).map(Link::Wiegand), formats(&s, known)),
         // Its framing says what it sends.
         Kind::Serial => (serial::reader(&s, &label, framings, ports).map(Link::Serial), Vec::new()),
     };
@@ -112,25 +113,28 @@ fn view(s: &Section<'_>, formats: &[Format]) -> Option<View> {
 }
 
 /// What the reader may send, by name.
-fn formats(s: &Section<'_>) -> Vec<Format> {
-    let mut formats = Vec::new();
-    match s.texts("formats") {
-        None => s.missing_unless_wrong("formats", "[\"h10301\"]"),
-        Some(list) => {
-            if list.value.is_empty() {
-                s.note(list.span, "formats", "name at least one, for example [\"h10301\"]");
+fn formats(s: &Section<'_>, known: &[Format]) -> Vec<Format> {
+    let mut formats: Vec<Format> = Vec::new();
+    let Some(list) = s.texts("formats") else {
+        s.missing_unless_wrong("formats", "[\"h10301\"]");
+        return formats;
+    };
+    if list.value.is_empty() {
+        s.note(list.span, "formats", "name at least one, for example [\"h10301\"]");
+    }
+    for item in list.value {
+        let Some(format) = known.iter().find(|format| format.name().as_str() == item.value) else {
+            let known: Vec<_> = known.iter().map(|f| f.name().as_str()).collect();
+            let what = format!("is no known format; there are: {}", known.join(", "));
+            s.note(item.span, "formats", what);
+            continue;
+        };
+        match formats.iter().find(|other| other.looks_like(format)) {
+            Some(other) => {
+                let what = format!("can't be told from {} by its bits: name one", other.name());
+                s.note(item.span, "formats", what);
             }
-            for item in list.value {
-                match format::builtin(&item.value) {
-                    Some(format) => formats.push(format),
-                    None => {
-                        let known: Vec<_> =
-                            format::builtins().iter().map(|f| f.name().to_string()).collect();
-                        let what = format!("is no known format; there are: {}", known.join(", "));
-                        s.note(item.span, "formats", what);
-                    }
-                }
-            }
+            None => formats.push(format.clone()),
         }
     }
     formats

@@ -189,6 +189,36 @@ fn a_misspelt_option_is_not_ignored() {
 }
 
 #[test]
+fn a_gate_adds_formats_and_readers_name_them_as_the_built_in_ones() {
+    let own = |text: &str| {
+        let own = EXAMPLE.replace("formats = [\"h10301\"]", "formats = [\"h10301\", \"own\"]");
+        mistakes(&format!("{own}\n[[format]]\n{text}"))
+    };
+    let good = "name = \"own\"\nlayout = \"PFFNNNNN\"\nparity = [\"odd PXXXXXXX\"]";
+    assert_eq!(own(good), Vec::<String>::new());
+    one(own(&good.replace("\"PFF", "\"FFF")).split_off(1), "P at bit 1, where the layout has none");
+    one(own(&good.replace("PFF", "PxF")).split_off(1), "bit 2 is 'x'; there are: F N P 0 1 .");
+    one(own(&good.replace("own", "Own")).split_off(1), "and begin with a letter");
+    one(own(&good.replace("own", "em4100")).split_off(1), "since cards are enrolled by it");
+    one(own(&good.replace("layout", "lay")).split_off(2), "there are: name, layout, parity");
+    let keypad = own(good).len() + edited("d1 = 6 ", "d1 = 6\nkeypad = 8\n#").len();
+    assert_eq!(keypad, 0);
+    let clash = EXAMPLE.replace("d1 = 6 ", "d1 = 6\nkeypad = 8\n#").replace("h10301\"]", "own\"]");
+    one(
+        mistakes(&format!("{clash}\n[[format]]\n{good}")),
+        "a reader can't send both, leave one out",
+    );
+}
+
+#[test]
+fn formats_that_look_alike_are_not_named_together() {
+    for (two, name) in [("h10302\", \"h10304", "h10302"), ("h10306\", \"h10306", "h10306")] {
+        let found = edited("[\"h10301\"]", &format!("[\"{two}\"]"));
+        one(found, &format!("can't be told from {name} by its bits: name one"));
+    }
+}
+
+#[test]
 fn a_keypad_sends_four_or_eight_bits() {
     let with = |keypad: &str| edited("d1 = 6 ", &format!("d1 = 6\nkeypad = {keypad}\n#"));
     assert_eq!(with("4"), Vec::<String>::new());

@@ -452,9 +452,12 @@ fn mistakes(spec: &Spec) -> Vec<SpecError> {
     if !text && spec.of_characters {
         note("checksum", "of characters goes with a text body only");
     }
-    if spec.byte_order == ByteOrder::Little
-        && (spec.body == Body::Decimal || spec.body == Body::Hex && card % 2 == 1)
-    {
+    let whole_bytes = match spec.body {
+        Body::Hex => least == most && card.is_multiple_of(2),
+        Body::Decimal => false,
+        Body::Binary => true,
+    };
+    if spec.byte_order == ByteOrder::Little && !whole_bytes {
         note("byte_order", "can only be turned where there are whole bytes");
     }
     let sum = spec.checksum.len() * if text { 2 } else { 1 };

@@ -227,6 +227,14 @@ fn framings_that_make_no_sense_are_told_whole() {
     assert_eq!(wrong(Spec { covers: Covers::Length, ..base.clone() }), ["covers"]);
     let open = Spec { checksum: Checksum::None, end: vec![], data: (4, 10), ..base.clone() };
     assert_eq!(wrong(open), ["end"]);
+    // Some of these lengths are half a byte too long.
+    let halves = Spec {
+        checksum: Checksum::None,
+        data: (8, 10),
+        byte_order: ByteOrder::Little,
+        ..base.clone()
+    };
+    assert_eq!(wrong(halves), ["byte_order"]);
     let long = Spec { start: vec![1; 9], end: vec![2; 9], ..base.clone() };
     assert_eq!(wrong(long), ["start", "end"]);
     let mask = Some(vec![false; 120].into_iter().chain([true; 4]).collect());
