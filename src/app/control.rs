@@ -1,8 +1,10 @@
 //! The control socket: what the command line asks of a running gate. JSON lines over a Unix socket in
 //! the run folder that only the gate's user (and root) may open; one question, one answer.
 
+use super::Event;
 use super::face::Supervisor;
 use super::health::Shared;
+use super::listen::{self, Heard, Tap};
 use crate::config::Config;
 use crate::domain::{Directory, SubjectId};
 use crate::io::store::Store;
@@ -15,6 +17,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,6 +39,11 @@ pub enum Question {
         subject: String,
         sealed: Vec<String>,
         consent: Consent,
+    },
+    /// Everything that arrives at the readers, for so many seconds: a line each after the answer.
+    Listen {
+        seconds: u32,
+        show_keys: bool,
     },
     /// Events after a number, as the journal has them.
     Events {
@@ -75,13 +83,17 @@ pub(super) fn socket_path(config: &Config) -> PathBuf {
     config.run_dir.join("control.sock")
 }
 
+/// What questions are answered from.
+pub(super) struct Desk {
+    pub store: Store,
+    pub shared: Arc<Shared>,
+    pub face: FacePath,
+    pub tap: Arc<Tap>,
+    pub events: SyncSender<Event>,
+}
+
 /// Serves questions on a thread of its own, one after the other.
-pub(super) fn serve(
-    config: &Config,
-    store: Store,
-    shared: Arc<Shared>,
-    face: FacePath,
-) -> std::io::Result<()> {
+pub(super) fn serve(config: &Config, desk: Desk) -> std::io::Result<()> {
     let path = socket_path(config);
     // One left behind by a crash: the store's lock says that no other gate lives here.
     let _ = std::fs::remove_file(&path);
@@ -90,7 +102,16 @@ pub(super) fn serve(
     std::thread::Builder::new().name("control".into()).spawn(move || {
         for stream in listener.incoming().flatten() {
             let answer = match question(&stream) {
-                Ok(question) => answer(question, &store, &shared, &face),
+                Ok(Question::Listen { seconds, show_keys }) => {
+                    let Desk { tap, events, .. } = &desk;
+                    let how = (seconds, show_keys);
+                    listen::serve(stream, tap.clone(), events, how, |stream, outcome| {
+                        let outcome = outcome.map(|()| serde_json::json!({}));
+                        say(stream, &outcome.map_or_else(Answer::Refused, Answer::Ok))
+                    });
+                    continue;
+                }
+                Ok(question) => answer(question, &desk),
                 Err(why) => Answer::Refused(why),
             };
             let _ = say(&stream, &answer);
@@ -126,13 +147,35 @@ fn say(mut stream: &UnixStream, what: &impl Serialize) -> std::io::Result<()> {
     stream.write_all(&line)
 }
 
-fn answer(question: Question, store: &Store, shared: &Shared, face: &FacePath) -> Answer {
+/// Listens through a running gate. The outer error says that there is none; the inner one is its refusal.
+pub fn listen(
+    config: &Config,
+    seconds: u32,
+    show_keys: bool,
+) -> std::io::Result<Result<impl Iterator<Item = Heard>, String>> {
+    let stream = UnixStream::connect(socket_path(config))?;
+    say(&stream, &Question::Listen { seconds, show_keys })?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut lines = BufReader::new(stream);
+    let mut line = String::new();
+    lines.by_ref().take(MAX_ANSWER).read_line(&mut line)?;
+    if let Answer::Refused(why) = serde_json::from_str(&line)? {
+        return Ok(Err(why));
+    }
+    lines.get_ref().set_read_timeout(None)?;
+    let heard = lines.lines().map_while(Result::ok);
+    Ok(Ok(heard.filter_map(|line| serde_json::from_str(&line).ok())))
+}
+
+fn answer(question: Question, desk: &Desk) -> Answer {
+    let Desk { store, shared, face, .. } = desk;
     let outcome = match question {
         Question::Health {} => serde_json::to_value(&*shared.health()).map_err(|e| e.to_string()),
         Question::Enrol { subject, sealed, consent } => {
             enrol(&subject, &sealed, consent, store, shared, face)
         }
         Question::Events { after } => events(store, after),
+        Question::Listen { .. } => Err("is answered line by line".into()),
     };
     outcome.map_or_else(Answer::Refused, Answer::Ok)
 }

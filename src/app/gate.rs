@@ -10,6 +10,7 @@ use super::control::FacePath;
 use super::face::{FaceEvent, Supervisor};
 use super::feed::Feed;
 use super::health::{AllowlistHealth, DoorHealth, JournalHealth, Shared};
+use super::listen::Tap;
 use super::pins::safe_levels;
 use super::readers::{Book, Readers};
 use crate::access::{self, Command, Input};
@@ -46,6 +47,7 @@ pub(super) struct Parts {
     pub shared: Arc<Shared>,
     pub edges_lost: Arc<AtomicBool>,
     pub face: FacePath,
+    pub tap: Arc<Tap>,
 }
 
 pub(super) struct Gate {
@@ -70,7 +72,7 @@ impl Gate {
         let now = parts.clock.now();
         Self {
             core: access::Gate::new(parts.config.access_options()),
-            readers: Readers::new(&parts.config),
+            readers: Readers::new(&parts.config, parts.tap.clone()),
             commands: Vec::new(),
             link: None,
             started: now,
@@ -140,6 +142,7 @@ impl Gate {
     fn take(&mut self, event: Event) -> Result<(), PinError> {
         match event {
             Event::Pins(event) => self.pin(event)?,
+            Event::Record(what) => self.record(what),
             Event::Reader(meaning) => self.understand(meaning)?,
             Event::Face(event) => self.face(event)?,
             Event::LinkUp => {

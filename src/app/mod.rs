@@ -10,11 +10,12 @@ mod feed;
 mod gate;
 mod health;
 mod keeper;
+pub mod listen;
 pub mod pins;
 mod readers;
 pub mod wiring;
 
-pub use control::{Answer, Consent, MAX_TEMPLATES, Question, ask, events, open_store};
+pub use control::{Answer, Consent, MAX_TEMPLATES, Question, ask, events, listen, open_store};
 
 use crate::allowlist::Allowlist;
 use crate::config::Config;
@@ -42,6 +43,8 @@ enum Event {
     Pins(PinEvent),
     /// From a reader that has a thread of its own.
     Reader(readers::Meaning),
+    /// Something happened outside the loop that the journal has to have.
+    Record(EventKind),
     LinkUp,
     LinkDown,
     Face(FaceEvent),
@@ -117,6 +120,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
     })?;
     let shared = Arc::new(health::Shared::new(&config, allowlist.clone(), extent.acked));
     let face = control::FacePath::default();
+    let tap = Arc::new(listen::Tap::default());
     let mut gate = Gate::new(gate::Parts {
         config: config.clone(),
         clock,
@@ -128,6 +132,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
         shared: shared.clone(),
         edges_lost,
         face: face.clone(),
+        tap: tap.clone(),
     });
     gate.record(EventKind::Started { version: env!("CARGO_PKG_VERSION").into() });
     if damaged {
@@ -139,7 +144,14 @@ pub fn run(config: Config) -> Result<(), AppError> {
 
     // From here on nothing may keep cards from working: what fails is reported and left out.
     stop_on_signal(sender.clone())?;
-    control::serve(&config, store.clone(), shared.clone(), face.clone())?;
+    let desk = control::Desk {
+        store: store.clone(),
+        shared: shared.clone(),
+        face: face.clone(),
+        tap,
+        events: sender.clone(),
+    };
+    control::serve(&config, desk)?;
     match start_face(&config, &store, &sender) {
         Ok(supervisor) => *face.lock().unwrap_or_else(PoisonError::into_inner) = supervisor,
         Err(error) => tracing::error!(%error, "the gate runs without its face path"),

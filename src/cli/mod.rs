@@ -7,6 +7,7 @@ pub mod demo;
 mod enroll;
 mod face;
 mod journal;
+mod listen;
 mod outputs;
 mod run;
 mod site;
@@ -35,6 +36,7 @@ enum Command {
     Decode(decode::Args),
     /// Look at and measure face recognition on pictures
     Face(face::Args),
+    Listen(listen::Args),
     Enroll(enroll::Args),
     /// Read the gate's journal of events
     Journal(journal::Args),
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Decode(args) => decode::run(args),
         Command::Face(args) => face::run(args),
+        Command::Listen(args) => listen::run(args),
         Command::Enroll(args) => enroll::run(args),
         Command::Journal(args) => journal::run(args),
         Command::Outputs(args) => outputs::run(args),

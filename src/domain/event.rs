@@ -154,6 +154,10 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         faults: BTreeMap<ReadFault, u32>,
     },
+    /// An installer listens to the readers, and sees card numbers, for this long at most.
+    ReadersListened {
+        seconds: u32,
+    },
     AllowlistApplied {
         version: u64,
         subjects: u32,

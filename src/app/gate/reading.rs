@@ -15,6 +15,9 @@ const FAULTS_EVERY: Duration = Duration::from_secs(60);
 impl Gate {
     pub(super) fn understand(&mut self, meaning: Meaning) -> Result<(), PinError> {
         let now = self.parts.clock.now();
+        if self.parts.tap.is_on() {
+            self.parts.tap.tell_meaning(&self.parts.config, now, &meaning);
+        }
         match meaning {
             Meaning::Input(mut input) => {
                 if let Input::Card { reader, card } = &mut input {

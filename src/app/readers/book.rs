@@ -18,6 +18,19 @@ pub(in crate::app) enum LinkNews {
     Power(bool),
 }
 
+impl std::fmt::Display for LinkNews {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Tamper(true) => "tampered",
+            Self::Tamper(false) => "no longer tampered",
+            Self::Power(true) => "power failing",
+            Self::Power(false) => "power is back",
+        })
+    }
+}
+
 /// Lets the first through at once, and then gathers: noise must not become a log.
 #[derive(Debug, Default)]
 struct Limiter {

@@ -11,11 +11,13 @@ mod wiegand;
 
 pub(super) use book::{Book, LinkNews};
 
+use super::listen::Tap;
 use crate::access::Input;
 use crate::config::{Config, LampLines, Link, Output};
 use crate::domain::{DoorId, Instant, Key, ReadFault, ReaderId, Signal};
 use crate::io::PinEdge;
 use lamps::Sequencer;
+use std::sync::Arc;
 use wiegand::Wiegand;
 
 /// What edges or bytes meant.
@@ -57,12 +59,12 @@ enum Kind {
 }
 
 impl Readers {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, tap: Arc<Tap>) -> Self {
         let mut wiegand = Vec::new();
         for (i, reader) in config.readers.iter().enumerate() {
             let id = ReaderId(i as u8);
             match &reader.link {
-                Link::Wiegand(lines) => wiegand.push(Wiegand::new(id, reader, *lines)),
+                Link::Wiegand(lines) => wiegand.push(Wiegand::new(id, reader, *lines, tap.clone())),
                 // On a thread of its own.
                 Link::Serial(_) => {}
             }

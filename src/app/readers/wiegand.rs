@@ -2,6 +2,7 @@
 
 use super::Meaning;
 use crate::access::Input;
+use crate::app::listen::{Sound, Tap};
 use crate::config;
 use crate::domain::{Instant, ReadFault, ReaderId};
 use crate::io::PinEdge;
@@ -9,6 +10,7 @@ use crate::wire::Parsed;
 use crate::wire::format::{self, Format};
 use crate::wire::keypad::{self, Keypad};
 use crate::wire::wiegand::{Assembler, Bits, Edge, Lengths, Level, Line, Options, Outcome};
+use std::sync::Arc;
 
 pub(super) struct Wiegand {
     id: ReaderId,
@@ -16,11 +18,21 @@ pub(super) struct Wiegand {
     lines: config::Wiegand,
     formats: Vec<Format>,
     assembler: Assembler,
+    /// While somebody listens: takes frames of any length, whatever is configured.
+    ear: Option<Assembler>,
+    tap: Arc<Tap>,
 }
 
 impl Wiegand {
-    pub(super) fn new(id: ReaderId, reader: &config::Reader, lines: config::Wiegand) -> Self {
+    pub(super) fn new(
+        id: ReaderId,
+        reader: &config::Reader,
+        lines: config::Wiegand,
+        tap: Arc<Tap>,
+    ) -> Self {
         Self {
+            ear: None,
+            tap,
             id,
             name: reader.name.clone(),
             lines,
@@ -47,11 +59,21 @@ impl Wiegand {
     pub(super) fn edge(&mut self, edge: PinEdge) -> Option<Meaning> {
         let line = if edge.line == self.lines.d0 { Line::D0 } else { Line::D1 };
         let level = if edge.high { Level::High } else { Level::Low };
-        let outcome = self.assembler.edge(Edge { at: edge.at, line, level })?;
+        let edge = Edge { at: edge.at, line, level };
+        if self.tap.is_on() {
+            let ear = self.ear.get_or_insert_with(|| Assembler::new(Options::default()));
+            let outcome = ear.edge(edge);
+            self.overheard(outcome);
+        }
+        let outcome = self.assembler.edge(edge)?;
         Some(self.meaning(outcome))
     }
 
     pub(super) fn poll(&mut self, now: Instant) -> Option<Meaning> {
+        if let Some(ear) = &mut self.ear {
+            let outcome = ear.poll(now);
+            self.overheard(outcome);
+        }
         let outcome = self.assembler.poll(now)?;
         Some(self.meaning(outcome))
     }
@@ -62,7 +84,26 @@ impl Wiegand {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.assembler.deadline()
+        let ear = self.ear.as_ref().and_then(Assembler::deadline);
+        self.assembler.deadline().into_iter().chain(ear).min()
+    }
+
+    fn overheard(&mut self, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome else { return };
+        let (tap, name) = (&self.tap, &self.name);
+        match outcome {
+            Ok(frame) => match self.lines.keypad.map(|keypad| keypad::decode(frame.bits, keypad)) {
+                Some(Parsed::Item(key)) => tap.tell_key(frame.last, name, key),
+                _ => tap.tell_frame(frame.last, name, frame.bits),
+            },
+            Err(spoilt) => {
+                let (fault, why) = (spoilt.why.read_fault(), spoilt.why.to_string());
+                tap.tell(spoilt.first, name, Sound::Fault { fault, why });
+            }
+        }
+        if !tap.is_on() {
+            self.ear = None;
+        }
     }
 
     fn meaning(&self, outcome: Outcome) -> Meaning {
