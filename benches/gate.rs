@@ -59,6 +59,112 @@ fn edge_to_relay(world: &World) -> Result<Vec<f64>, Box<dyn Error>> {
     Ok(latencies)
 }
 
+/// Readers that send at once, and frames of all of them together.
+const READERS: usize = 8;
+const FRAMES: usize = 10_000;
+/// Three of their intervals of 1 ms.
+const BUSY_QUIET_US: f64 = 3_000.0;
+
+/// Seven more doors, each with a reader, beside the one there is.
+fn more_readers() -> String {
+    let section = |i: usize| {
+        format!(
+            "[[door]]\nname = \"door{i}\"\nrelay = {}\nopen_ms = 100\n\
+             [[reader]]\nname = \"reader{i}\"\ndoor = \"door{i}\"\nd0 = {}\nd1 = {}\nformats = [\"h10301\"]\n",
+            60 + i,
+            80 + 2 * i,
+            81 + 2 * i
+        )
+    };
+    (2..=READERS).map(section).collect()
+}
+
+/// One reader, frame after frame: from the last falling edge to its door's relay.
+fn one_of_many(socket: PathBuf, reader: String, door: String) -> Result<Vec<f64>, String> {
+    let failed = |e: std::io::Error| format!("{reader}: {e}");
+    let stream = UnixStream::connect(socket).map_err(failed)?;
+    stream.set_read_timeout(Some(SOON)).map_err(failed)?;
+    let mut to = stream.try_clone().map_err(failed)?;
+    let mut from = BufReader::new(stream);
+    let relay = format!("{door}.relay");
+    let read =
+        json!({"read": {"reader": reader, "bits": 26, "raw": "2f623ae", "interval_us": 1_000}});
+    let mut latencies = Vec::new();
+    for _ in 0..FRAMES / READERS {
+        writeln!(to, "{read}").map_err(failed)?;
+        let (mut last, mut on, mut off) = (None, None, false);
+        while on.is_none() || !off {
+            let mut line = String::new();
+            if from.read_line(&mut line).map_err(failed)? == 0 {
+                return Err(format!("{reader}: the pins are gone"));
+            }
+            let notice: Value = serde_json::from_str(&line).map_err(|e| e.to_string())?;
+            if notice["reader"] == *reader {
+                last = last.or(notice["last_us"].as_f64());
+            }
+            if notice["output"] == *relay {
+                if notice["active"] == true {
+                    let after = |t: &f64| last.is_some_and(|last| *t >= last + BUSY_QUIET_US);
+                    on = on.or(notice["t_us"].as_f64().filter(after));
+                } else {
+                    off |= on.is_some();
+                }
+            }
+        }
+        latencies.push(on.unwrap_or(0.0) - last.unwrap_or(0.0));
+    }
+    Ok(latencies)
+}
+
+/// All readers at once, with whatever the face worker is doing.
+fn many_readers(world: &mut World) -> Result<(), Box<dyn Error>> {
+    world.crash_gate().map_err(|e| format!("{e:?}"))?;
+    let config = world.path("gate.toml");
+    let text = std::fs::read_to_string(&config)?.replace("open_ms = 1500", "open_ms = 100");
+    std::fs::write(&config, text + &more_readers())?;
+    world.start_gate().map_err(|e| format!("{e:?}"))?;
+    if !world.face_is_up(SOON) {
+        return Err("the face path did not come up".into());
+    }
+    let before = worker_cpu_s(world);
+    let start = Instant::now();
+    let names = (2..=READERS).map(|i| (format!("reader{i}"), format!("door{i}")));
+    let names = names.chain([("entrance".into(), "main".into())]);
+    let threads: Vec<_> = names
+        .map(|(reader, door)| {
+            let socket = world.socket();
+            std::thread::spawn(move || one_of_many(socket, reader, door))
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for thread in threads {
+        latencies.extend(thread.join().map_err(|_| "a reader's thread panicked")??);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let load = worker_cpu_s(world).zip(before).map(|(after, before)| (after - before) / seconds);
+    let (p50, p99) = (percentile(&mut latencies, 0.5), percentile(&mut latencies, 0.99));
+    let max = percentile(&mut latencies, 1.0);
+    let figures = json!({
+        "bench": "last edge to relay, 8 readers at once, a face before the camera",
+        "frames": latencies.len(), "readers": READERS, "seconds": seconds.round(),
+        "worker_cores": load.map(|l| (l * 100.0).round() / 100.0),
+        "p50_us": p50, "p99_us": p99, "max_us": max,
+        "of_which_quiet_us": BUSY_QUIET_US, "target_p99_us": BUSY_QUIET_US + 1_000.0,
+    });
+    println!("{figures}");
+    Ok(())
+}
+
+/// What the face worker has used so far, in seconds of one core.
+fn worker_cpu_s(world: &World) -> Option<f64> {
+    let pid = world.status()?["face"]["worker"]["worker_pid"].as_u64()?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name in brackets: state is the first, utime and stime are the 12th and 13th.
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    Some(ticks / 100.0)
+}
+
 fn report_latency(what: &str, world: &World) -> Result<(), Box<dyn Error>> {
     let mut latencies = edge_to_relay(world)?;
     let (p50, p99) = (percentile(&mut latencies, 0.5), percentile(&mut latencies, 0.99));
@@ -125,5 +231,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         "total_mb": total, "target_mb": 150, "note": "2 cards, 2 templates; the target is for 100,000 and 10,000",
     });
     println!("{figures}");
-    start_to_card(&mut world)
+    start_to_card(&mut world)?;
+    many_readers(&mut world)
 }

@@ -76,7 +76,7 @@ impl Gate {
             commands: Vec::new(),
             link: None,
             started: now,
-            books: parts.config.readers.iter().map(|_| Book::default()).collect(),
+            books: parts.config.readers.iter().map(|_| Book::new(now)).collect(),
             faults_due: None,
             horizon: Horizon::new(now),
             health_due: now,

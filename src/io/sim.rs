@@ -23,7 +23,8 @@ use words::{DataLine, EdgesRequest, InputRequest, LagRequest, Notice, Request, S
 
 /// A longer line is no command.
 const MAX_LINE: u64 = 64 * 1024;
-const MAX_CLIENTS: usize = 8;
+/// A dozen readers at once, and somebody who watches.
+const MAX_CLIENTS: usize = 16;
 const MAX_EDGES: usize = 2_048;
 const MAX_OFFSET_US: u64 = 2_000_000;
 const MAX_INTERVAL_US: u64 = 20_000;

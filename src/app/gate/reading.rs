@@ -22,8 +22,10 @@ impl Gate {
             Meaning::Input(mut input) => {
                 if let Input::Card { reader, card } = &mut input {
                     self.parts.shared.health().card.reads += 1;
-                    if let Some(book) = self.books.get_mut(usize::from(reader.0)) {
-                        book.read(now);
+                    let reader = *reader;
+                    let book = self.books.get_mut(usize::from(reader.0));
+                    if book.is_some_and(|book| book.read(now)) {
+                        self.reader_alarm(reader, Alarm::ReaderSilent, false);
                     }
                     if let Some(reader) = self.parts.config.readers.get(usize::from(reader.0)) {
                         *card = reader.looked_up(card.clone());
@@ -112,6 +114,9 @@ impl Gate {
             }
         }
         for i in 0..self.books.len() {
+            if self.books[i].falls_silent(now) {
+                self.reader_alarm(ReaderId(i as u8), Alarm::ReaderSilent, true);
+            }
             for (fault, count) in self.books[i].to_log(now) {
                 self.log_fault(ReaderId(i as u8), fault, count);
             }

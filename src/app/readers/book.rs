@@ -1,6 +1,7 @@
 //! What is known of one reader: what it read, what was wrong and how often, how it is. `now` and what
 //! happened in, what is to be said out; no clock, no log, no pin inside.
 
+use super::silence::Silence;
 use crate::domain::{Duration, Instant, ReadFault, ReaderState};
 use std::collections::BTreeMap;
 
@@ -70,7 +71,7 @@ struct Count {
 }
 
 /// One reader's book.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::app) struct Book {
     reads: u64,
     faults: BTreeMap<ReadFault, Count>,
@@ -79,13 +80,32 @@ pub(in crate::app) struct Book {
     answers: Option<bool>,
     tampered: bool,
     powerless: bool,
+    silence: Silence,
 }
 
 impl Book {
-    /// A card was read.
-    pub(in crate::app) fn read(&mut self, now: Instant) {
+    pub(in crate::app) fn new(now: Instant) -> Self {
+        Self {
+            reads: 0,
+            faults: BTreeMap::new(),
+            last_read: None,
+            answers: None,
+            tampered: false,
+            powerless: false,
+            silence: Silence::new(now),
+        }
+    }
+
+    /// A card was read. Whether that ends a silence that was told.
+    pub(in crate::app) fn read(&mut self, now: Instant) -> bool {
         self.reads += 1;
         self.last_read = Some(now);
+        self.silence.heard(now)
+    }
+
+    /// Whether the reader has just been silent for much longer than is usual for it.
+    pub(in crate::app) fn falls_silent(&mut self, now: Instant) -> bool {
+        self.silence.poll(now)
     }
 
     /// A read was no card. How many of the kind to log now.
@@ -116,9 +136,11 @@ impl Book {
         self.faults.iter_mut().filter_map(due).collect()
     }
 
-    /// When there may be something [`to_log`](Self::to_log).
+    /// When there may be something [`to_log`](Self::to_log), or the reader [`falls
+    /// silent`](Self::falls_silent).
     pub(in crate::app) fn deadline(&self) -> Option<Instant> {
-        self.faults.values().filter_map(|count| count.log.until).min()
+        let logs = self.faults.values().filter_map(|count| count.log.until);
+        logs.chain(self.silence.deadline()).min()
     }
 
     /// Faults since this was last asked, for an event.
@@ -149,6 +171,8 @@ impl Book {
             ReaderState::Tampered
         } else if self.answers == Some(false) {
             ReaderState::Down
+        } else if self.silence.is_told() {
+            ReaderState::Silent
         } else if self.answers == Some(true) || self.last_read.is_some() {
             ReaderState::Up
         } else {
@@ -167,7 +191,7 @@ mod tests {
 
     #[test]
     fn noise_is_one_line_a_minute_for_each_kind_with_its_count() {
-        let mut book = Book::default();
+        let mut book = Book::new(at(0));
         assert_eq!(book.fault(at(1), ReadFault::Bounce), Some(1), "the first at once");
         for _ in 0..500 {
             assert_eq!(book.fault(at(2), ReadFault::Bounce), None);
@@ -180,14 +204,14 @@ mod tests {
         assert_eq!(book.to_log(at(121)), [(ReadFault::Bounce, 1)]);
         // A quiet minute, and the next one is told at once again.
         assert_eq!(book.to_log(at(181)), []);
-        assert_eq!(book.deadline(), None);
+        assert_eq!(book.deadline(), book.silence.deadline(), "nothing to log");
         assert_eq!(book.fault(at(500), ReadFault::Bounce), Some(1));
         assert_eq!(book.faults(), [(ReadFault::Bounce, 503), (ReadFault::Parity, 1)].into());
     }
 
     #[test]
     fn an_event_has_what_came_since_the_last_one() {
-        let mut book = Book::default();
+        let mut book = Book::new(at(0));
         book.fault(at(1), ReadFault::Stuck);
         book.fault(at(1), ReadFault::Stuck);
         assert_eq!(book.take_unreported(), [(ReadFault::Stuck, 2)].into());
@@ -198,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_state_is_the_worst_of_what_is_known() {
-        let mut book = Book::default();
+        let mut book = Book::new(at(0));
         assert_eq!(book.state(), ReaderState::Unheard);
         book.read(at(1));
         assert_eq!(book.state(), ReaderState::Up);
@@ -209,6 +233,10 @@ mod tests {
         assert!(book.news(LinkNews::Tamper(true)));
         assert_eq!(book.state(), ReaderState::Tampered);
         assert!(book.news(LinkNews::Tamper(false)) && book.news(LinkNews::Up));
+        let week = at(8 * 24 * 3_600);
+        assert!(book.falls_silent(week) && !book.falls_silent(week), "once");
+        assert_eq!(book.state(), ReaderState::Silent);
+        assert!(book.read(week), "it is heard again");
         assert_eq!(book.state(), ReaderState::Up);
     }
 }

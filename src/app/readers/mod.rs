@@ -7,6 +7,7 @@
 mod book;
 mod lamps;
 pub(super) mod serial;
+mod silence;
 mod wiegand;
 
 pub(super) use book::{Book, LinkNews};

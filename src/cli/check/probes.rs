@@ -6,12 +6,15 @@ use super::ports::ports;
 use crate::allowlist::Allowlist;
 use crate::app::{self, Answer, Question, wiring};
 use crate::config::{Config, Face};
-use crate::domain::Clock;
+use crate::domain::{Clock, ReadFault};
 use crate::io::clock::SystemClock;
 use crate::io::template_key;
 use crate::places;
 use crate::trust::{Expectation, GateKeys, KeyFileError};
 use rumqttc::{Client, Event, MqttOptions, Packet};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
@@ -120,6 +123,7 @@ fn daemon(config: &Config) -> Vec<Finding> {
             "see below, and the daemon's log",
         ));
     }
+    found.extend(health["readers"].as_array().into_iter().flatten().map(reader));
     let overruns = health["card"]["overruns"].as_u64().unwrap_or(0);
     if overruns > 0 {
         found.push(Finding::warn(
@@ -129,6 +133,39 @@ fn daemon(config: &Config) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// One reader, as the running gate knows it.
+fn reader(health: &Value) -> Finding {
+    let name = health["name"].as_str().unwrap_or("?");
+    let state = health["state"].as_str().unwrap_or("?");
+    let last = match health["last_read_age_s"].as_u64() {
+        None => "no card since the start".into(),
+        Some(s) if s < 120 => format!("last card {s} s ago"),
+        Some(s) if s < 7_200 => format!("last card {} min ago", s / 60),
+        Some(s) => format!("last card {} h ago", s / 3_600),
+    };
+    let mut detail = format!("{name}: {state}, {} reads, {last}", health["reads"]);
+    let faults: BTreeMap<ReadFault, u64> =
+        Deserialize::deserialize(&health["faults"]).unwrap_or_default();
+    for (fault, count) in &faults {
+        detail.push_str(&format!(", {fault} {count}"));
+    }
+    let remedy: String = match state {
+        "down" => "check its power, its cable, its address and its baud rate".into(),
+        "tampered" => "it was opened or taken off the wall: look at it".into(),
+        "silent" => "check its power and wires; `eithergate listen` shows whether it sends".into(),
+        // Ambiguous reads and another format are a configuration's fault: the commonest one first.
+        _ => match faults.iter().max_by_key(|(_, count)| **count) {
+            Some((fault, _)) => format!("{fault}: {}", fault.remedy()),
+            None => return Finding::pass("reader", detail),
+        },
+    };
+    if matches!(state, "down" | "tampered") {
+        Finding::fail("reader", detail, remedy)
+    } else {
+        Finding::warn("reader", detail, remedy)
+    }
 }
 
 fn allowlist(config: &Config) -> Vec<Finding> {
