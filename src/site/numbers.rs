@@ -1,16 +1,18 @@
 //! A card as somebody wrote it down, in a card file or on the command line, to the card it is.
 
 use crate::domain::CardNumber;
-use crate::wire::card::{KINDS, Part, View, is_reserved};
+use crate::wire::card::{KINDS, Part, View};
 use crate::wire::format::{self, DoesNotFit, Format};
 use crate::wire::notation::Notation;
 
 /// The formats and the kinds of serials that a card can have here.
 pub fn known_formats() -> String {
-    let formats = format::builtins().into_iter().map(|format| format.name().to_string());
-    let formats = formats.filter(|name| !is_reserved(name));
-    let kinds = KINDS.iter().map(|(kind, _)| (*kind).to_owned());
-    formats.chain(kinds).collect::<Vec<_>>().join(", ")
+    let formats = format::builtins();
+    let mut names: Vec<&str> = formats.iter().map(|format| format.name().as_str()).collect();
+    // Some kinds of serials are formats too: a reader that sends all of one.
+    let kinds = KINDS.iter().map(|(kind, _)| *kind);
+    names.extend(kinds.filter(|kind| formats.iter().all(|format| format.name().as_str() != *kind)));
+    names.join(", ")
 }
 
 /// The cells that say which card it is. No `Debug`: they hold a card number.

@@ -60,7 +60,7 @@ pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {
             write_new(out, &list.envelope, false)?;
             println!("{}", made(&list));
         }
-        super::view::tell_clashes(&office.sights()?.1);
+        super::view::tell_clashes(&office.clashes()?);
         return Ok(());
     }
     let url = args.broker.as_deref().unwrap_or_default();
@@ -97,7 +97,7 @@ fn send(office: &mut Office, args: &Args, broker: &Broker) -> Result<(), Failure
         versions.insert(list.gate.clone(), list.version);
         session.publish(&topic(&site, list.gate.as_str(), "allowlist"), true, list.envelope)?;
     }
-    super::view::tell_clashes(&office.sights()?.1);
+    super::view::tell_clashes(&office.clashes()?);
     println!("The broker has {}.", if versions.len() == 1 { "it" } else { "them all" });
     let Some(seconds) = args.wait else {
         session.close();

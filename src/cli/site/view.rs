@@ -44,7 +44,7 @@ pub(super) fn run(dir: &Path, command: &Command) -> Result<(), Failure> {
         Command::Add(Name { view }) => {
             let (mut office, _lock) = Office::open_to_change(dir)?;
             let now = if office.set_view(*view, true)? { "now" } else { "already" };
-            let (_, clashes) = office.sights()?;
+            let clashes = office.clashes()?;
             println!("{view} is {now} among the site's views.");
             println!("  At the gates, in [[reader]]:  view = \"{view}\"");
             tell_clashes(&clashes);
@@ -76,7 +76,7 @@ pub(super) fn tell_clashes(clashes: &[Clash]) {
 }
 
 fn list(office: &Office, as_json: bool) -> Result<(), Failure> {
-    let (seen, clashes) = office.sights()?;
+    let (seen, clashes) = (office.seen()?, office.clashes()?);
     let clashing = |view: &View| clashes.iter().filter(|clash| clash.part == view.part).count();
     if as_json {
         for (view, numbers) in &seen {
@@ -99,7 +99,7 @@ fn list(office: &Office, as_json: bool) -> Result<(), Failure> {
 }
 
 fn clashes(office: &Office, as_json: bool) -> Result<(), Failure> {
-    let (_, clashes) = office.sights()?;
+    let clashes = office.clashes()?;
     if !as_json {
         if clashes.is_empty() {
             println!("Every reader here tells all subjects' cards apart.");

@@ -1,7 +1,7 @@
 //! `[[format]]`: card formats of this gate's own, beside the built-in ones.
 
 use crate::config::raw::Section;
-use crate::wire::card::is_reserved;
+use crate::wire::card::{is_reserved, serial_bits};
 use crate::wire::format::{Format, Place, Written, builtins};
 
 /// All formats a reader here may name, the built-in ones first.
@@ -30,7 +30,7 @@ fn checked(s: &Section<'_>, known: &[Format]) -> Option<Format> {
         s.note(name.span, "name", what);
         return None;
     }
-    if is_reserved(&name.value) {
+    if is_reserved(&name.value) || serial_bits(&name.value).is_some() {
         s.note(name.span, "name", "is a serial's or a part's name: give this format its own");
         return None;
     }

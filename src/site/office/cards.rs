@@ -92,11 +92,14 @@ impl Office {
         Ok(true)
     }
 
-    /// For each view how many numbers a reader with it can send of the cards here, and all subjects whose
-    /// cards some reader here can't tell apart.
-    pub fn sights(&self) -> Result<(Vec<(View, usize)>, Vec<Clash>), SiteError> {
+    /// For each view how many numbers a reader with it can send of the cards here.
+    pub fn seen(&self) -> Result<Vec<(View, usize)>, SiteError> {
         let looks = self.subjects()?.looks(&self.views);
-        let seen = self.views.iter().map(|view| (*view, looks.seen_by(view.part))).collect();
-        Ok((seen, looks.clashes()))
+        Ok(self.views.iter().map(|view| (*view, looks.seen_by(view.part))).collect())
+    }
+
+    /// All subjects whose cards some reader here can't tell apart.
+    pub fn clashes(&self) -> Result<Vec<Clash>, SiteError> {
+        Ok(self.subjects()?.looks(&self.views).clashes())
     }
 }
