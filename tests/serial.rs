@@ -52,7 +52,7 @@ fn gate_with_serial_reader(framing: &str) -> (World, PathBuf, Reader) {
     let stage = Stage { program: program(), pictures: None, sabotage: None };
     let mut world = World::build(stage, &|_| {}).unwrap_or_else(|e| panic!("{e:?}"));
     let cards = world.path("tags.csv");
-    let csv = format!("format,number,face\nem4100,{CARD},no\n");
+    let csv = format!("format,whole_number,face\nem4100,{CARD},no\n");
     std::fs::write(&cards, csv).expect("written");
     let site = world.path("site");
     let import = ["site", "--site", &site, "card", "import", &cards];

@@ -101,8 +101,7 @@ fn why(error: &tokio_serial::Error, settings: &PortSettings) -> Why {
     let is_terminal = || {
         use rustix::fs::{Mode, OFlags};
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        rustix::fs::open(&settings.path, flags, Mode::empty())
-            .map_or(true, |fd| rustix::termios::isatty(fd))
+        rustix::fs::open(&settings.path, flags, Mode::empty()).map_or(true, rustix::termios::isatty)
     };
     match error.kind() {
         ErrorKind::Io(Kind::NotFound) => Why::Missing,

@@ -108,7 +108,7 @@ fn console(root: &Path, port: &Path) -> Vec<Finding> {
     let mut found = Vec::new();
     let cmdline = std::fs::read_to_string(root.join("proc/cmdline")).unwrap_or_default();
     let consoles = cmdline.split_ascii_whitespace().filter_map(|w| w.strip_prefix("console="));
-    if consoles.filter_map(|c| c.split(',').next()).any(|name| is_ours(name)) {
+    if consoles.filter_map(|c| c.split(',').next()).any(&is_ours) {
         found.push(Finding::fail(
             CHECK,
             format!("the kernel writes its messages to {tty}"),
@@ -201,7 +201,7 @@ mod tests {
     fn a_login_console_is_noticed_by_its_process_and_by_its_unit() {
         let login = ["a login console is on ttyAMA0"];
         let root = machine();
-        let agetty = "/sbin/agetty\0-o\0-p -- \\u\0--keep-baud\0115200,9600\0ttyAMA0\0vt220\0";
+        let agetty = "/sbin/agetty\0-o\0-p -- \\u\0--keep-baud\x00115200,9600\0ttyAMA0\0vt220\0";
         fs::write(root.path().join("proc/812/cmdline"), agetty).expect("written");
         assert_eq!(details(&root, "/dev/serial0"), login);
         assert_eq!(details(&root, "/dev/ttyUSB0"), Vec::<String>::new());

@@ -41,7 +41,7 @@ fn a_framing_of_one_s_own_may_stand_alone_in_a_file() {
     let receive = Direction::Kernel { rts_on_send: false, before_ms: 0, after_ms: 0 };
     assert_eq!(serial.port.direction, receive);
     let alone = framings(OWN).unwrap_or_else(|m| panic!("{m:#?}"));
-    assert_eq!(alone, [serial.framing.clone()]);
+    assert_eq!(alone, std::slice::from_ref(&serial.framing));
     let frame = serial.framing.framing.encode(0x0102_0304).unwrap_or_default();
     assert_eq!(frame[..8], [0xaa, 0x55, 0, 0, 1, 2, 3, 4]);
 }

@@ -46,7 +46,7 @@ pub const CHECKSUMS: &[(&str, Checksum)] = &[
 
 impl Checksum {
     /// How many bytes it has.
-    pub fn len(self) -> usize {
+    pub fn width(self) -> usize {
         match self {
             Checksum::None => 0,
             Checksum::Xor | Checksum::Sum8 | Checksum::Lrc => 1,
@@ -78,13 +78,13 @@ impl Crc16 {
                 sum ^= u16::from(byte);
                 for _ in 0..8 {
                     let out = sum & 1;
-                    sum = sum >> 1 ^ out * self.poly.reverse_bits();
+                    sum = (sum >> 1) ^ (out * self.poly.reverse_bits());
                 }
             } else {
                 sum ^= u16::from(byte) << 8;
                 for _ in 0..8 {
                     let out = sum >> 15;
-                    sum = sum << 1 ^ out * self.poly;
+                    sum = (sum << 1) ^ (out * self.poly);
                 }
             }
         }

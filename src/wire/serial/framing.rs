@@ -168,7 +168,7 @@ impl Framing {
 
     /// How long the checksum is on the wire.
     fn checksum_len(&self) -> usize {
-        self.spec.checksum.len() * if self.spec.body.is_text() { 2 } else { 1 }
+        self.spec.checksum.width() * if self.spec.body.is_text() { 2 } else { 1 }
     }
 
     /// Looks at what begins with `held`'s first byte.
@@ -372,7 +372,7 @@ impl Framing {
         }
         let sum = self.expected(&frame, data).to_be_bytes();
         frame.extend_from_slice(data);
-        let mut sum = sum.get(2 - spec.checksum.len()..).unwrap_or_default().to_vec();
+        let mut sum = sum.get(2 - spec.checksum.width()..).unwrap_or_default().to_vec();
         if spec.checksum_order == ByteOrder::Little {
             sum.reverse();
         }
@@ -445,7 +445,7 @@ fn mistakes(spec: &Spec) -> Vec<SpecError> {
                 "checksum",
                 "of decimal digits is that of their characters: add checksum_of = \"characters\"",
             );
-        } else if !most.is_multiple_of(2) {
+        } else if most % 2 == 1 {
             note("checksum", "of bytes needs an even number of digits");
         }
     }
@@ -453,14 +453,14 @@ fn mistakes(spec: &Spec) -> Vec<SpecError> {
         note("checksum", "of characters goes with a text body only");
     }
     let whole_bytes = match spec.body {
-        Body::Hex => least == most && card.is_multiple_of(2),
+        Body::Hex => least == most && card % 2 == 0,
         Body::Decimal => false,
         Body::Binary => true,
     };
     if spec.byte_order == ByteOrder::Little && !whole_bytes {
         note("byte_order", "can only be turned where there are whole bytes");
     }
-    let sum = spec.checksum.len() * if text { 2 } else { 1 };
+    let sum = spec.checksum.width() * if text { 2 } else { 1 };
     if spec.start.len() + 1 + most + sum + spec.end.len() > MAX_FRAME {
         note("data", &format!("makes the frame longer than {MAX_FRAME} bytes"));
     }

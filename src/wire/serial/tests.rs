@@ -330,7 +330,7 @@ proptest! {
         let mut now = NOW;
         for (bytes, pause) in pieces {
             feed_at(&mut parser, now, &bytes);
-            now = now + Duration(pause);
+            now += Duration(pause);
         }
         let now = now + Duration::from_secs(1);
         let found = feed_at(&mut parser, now, &whole);
