@@ -1,7 +1,7 @@
 # A bare `make` says what there is. `demo` and `test` do all their own set-up.
 
 CARGO ?= cargo
-RELEASE := --release --features face
+RELEASE := --release --features face,osdp
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test bench models fuzz
@@ -22,7 +22,7 @@ test: setup ## every test; EITHERGATE_TEST_DATA=DIR adds those that want recorde
 	$(CARGO) test $(RELEASE)
 
 bench: setup ## speed and memory, beside the references they are compared with
-	EITHERGATE_LITERT_PYTHON=$$(models/tools/make.sh bench-python) $(CARGO) bench --features face
+	EITHERGATE_LITERT_PYTHON=$$(models/tools/make.sh bench-python) $(CARGO) bench --features face,osdp
 
 models: setup ## rebuild the model files from their origins and compare checksums
 	models/tools/make.sh

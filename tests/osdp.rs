@@ -3,6 +3,8 @@
 //! reader must not be believed.
 #![cfg(feature = "osdp")]
 
+#[path = "osdp/gate.rs"]
+mod gate;
 #[path = "osdp/pacer.rs"]
 mod pacer;
 #[path = "osdp/readers.rs"]
@@ -74,6 +76,18 @@ impl Gate {
 
     fn is_up(&self, reader: usize) -> bool {
         self.wait(SOON, |n| n.reader == reader && matches!(n.what, What::Up))
+    }
+
+    /// Waits until a reader is there and in its session, whatever is told of it.
+    fn is_well(&self, reader: usize) -> bool {
+        let end = Instant::now() + SOON;
+        while Instant::now() < end {
+            if self.bus.status(reader).is_some_and(|s| s.up && s.secure) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
     }
 
     fn breach(&self, why: SecurityBreach) -> bool {
@@ -183,6 +197,8 @@ fn what_must_not_be_believed_is_refused_and_told() {
         assert!(gate.no_card(), "{forgery}: it came through");
     }
     // One before the session, kept for after it.
+    assert!(gate.is_well(0));
+    while gate.news.try_recv().is_ok() {}
     rig.pace("cut");
     assert!(gate.wait(SOON, |n| matches!(n.what, What::Down)));
     rig.pace("next before");
@@ -196,6 +212,7 @@ fn what_must_not_be_believed_is_refused_and_told() {
     rig.reader("card 5 26 2f657ae");
     assert!(gate.wait(SOON, |n| matches!(n.what, What::Card(_))), "the reader's own card");
     for replayed in ["replay", "renumbered"] {
+        assert!(gate.is_well(0), "before {replayed}");
         rig.pace(&format!("next {replayed}"));
         assert!(gate.breach(SecurityBreach::Replay), "{replayed}");
         assert!(gate.no_card(), "{replayed}: it opened again");
@@ -230,6 +247,7 @@ fn what_must_not_be_believed_is_refused_and_told() {
     rig.plug(&[with(&key)]);
     assert!(gate.is_up(0), "not well again");
     // Somebody takes the secure channel out of what it says it can do.
+    assert!(gate.is_well(0));
     rig.pace("cut");
     assert!(gate.wait(SOON, |n| matches!(n.what, What::Down)));
     rig.pace("downgrade");

@@ -5,8 +5,9 @@ use super::Event;
 use super::face::Supervisor;
 use super::health::Shared;
 use super::listen::{self, Heard, Tap};
+use super::readers::{Buses, Meaning};
 use crate::config::Config;
-use crate::domain::{Directory, SubjectId};
+use crate::domain::{Directory, ReaderId, SubjectId};
 use crate::io::store::Store;
 use crate::wire::template::Sealed;
 use base64::Engine;
@@ -49,6 +50,15 @@ pub enum Question {
     Events {
         after: u64,
     },
+    /// Let a reader of an OSDP bus be given its key, for so many minutes.
+    InstallReader {
+        reader: String,
+        minutes: u8,
+    },
+    /// How a reader of an OSDP bus is.
+    Reader {
+        reader: String,
+    },
 }
 
 /// What a template may not be without: who agreed to what, and when.
@@ -85,16 +95,18 @@ pub(super) fn socket_path(config: &Config) -> PathBuf {
 
 /// What questions are answered from.
 pub(super) struct Desk {
+    pub config: Arc<Config>,
     pub store: Store,
     pub shared: Arc<Shared>,
     pub face: FacePath,
     pub tap: Arc<Tap>,
+    pub buses: Arc<Buses>,
     pub events: SyncSender<Event>,
 }
 
 /// Serves questions on a thread of its own, one after the other.
-pub(super) fn serve(config: &Config, desk: Desk) -> std::io::Result<()> {
-    let path = socket_path(config);
+pub(super) fn serve(desk: Desk) -> std::io::Result<()> {
+    let path = socket_path(&desk.config);
     // One left behind by a crash: the store's lock says that no other gate lives here.
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path)?;
@@ -111,7 +123,7 @@ pub(super) fn serve(config: &Config, desk: Desk) -> std::io::Result<()> {
                     });
                     continue;
                 }
-                Ok(question) => answer(question, &desk),
+                Ok(question) => answer(question, &stream, &desk),
                 Err(why) => Answer::Refused(why),
             };
             let _ = say(&stream, &answer);
@@ -167,7 +179,7 @@ pub fn listen(
     Ok(Ok(heard.filter_map(|line| serde_json::from_str(&line).ok())))
 }
 
-fn answer(question: Question, desk: &Desk) -> Answer {
+fn answer(question: Question, stream: &UnixStream, desk: &Desk) -> Answer {
     let Desk { store, shared, face, .. } = desk;
     let outcome = match question {
         Question::Health {} => serde_json::to_value(&*shared.health()).map_err(|e| e.to_string()),
@@ -176,8 +188,39 @@ fn answer(question: Question, desk: &Desk) -> Answer {
         }
         Question::Events { after } => events(store, after),
         Question::Listen { .. } => Err("is answered line by line".into()),
+        Question::InstallReader { reader, minutes } => install(&reader, minutes, stream, desk),
+        Question::Reader { reader } => {
+            named(&reader, desk).and_then(|id| match desk.buses.status(id) {
+                Some(status) => serde_json::to_value(status).map_err(|e| e.to_string()),
+                None => Err(format!("{reader} is on no OSDP bus")),
+            })
+        }
     };
     outcome.map_or_else(Answer::Refused, Answer::Ok)
+}
+
+fn named(reader: &str, desk: &Desk) -> Result<ReaderId, String> {
+    let readers = &desk.config.readers;
+    let found = readers.iter().position(|r| r.name == reader);
+    found.map(|i| ReaderId(i as u8)).ok_or_else(|| {
+        let known: Vec<_> = readers.iter().map(|r| r.name.as_str()).collect();
+        format!("this gate has no reader {reader}; there are: {}", known.join(", "))
+    })
+}
+
+/// The window in which a reader may be given its key. Who opened it is on record.
+fn install(reader: &str, minutes: u8, stream: &UnixStream, desk: &Desk) -> Result<Value, String> {
+    let id = named(reader, desk)?;
+    if !(1..=30).contains(&minutes) {
+        return Err("install mode lasts 1 to 30 minutes".into());
+    }
+    let uid = rustix::net::sockopt::socket_peercred(stream).map_err(|e| e.to_string())?.uid;
+    let time = Duration::from_secs(60 * u64::from(minutes));
+    desk.buses.install(id, time).map_err(|e| e.to_string())?;
+    let opened = Meaning::InstallOpened { reader: id, uid: uid.as_raw(), minutes };
+    // The loop takes it as soon as it has room; this thread may wait.
+    desk.events.send(Event::Reader(opened)).map_err(|_| "the gate is stopping")?;
+    Ok(serde_json::json!({ "minutes": minutes }))
 }
 
 /// Events as stored, oldest first; also for a gate that isn't running.

@@ -12,7 +12,7 @@ use super::feed::Feed;
 use super::health::{AllowlistHealth, DoorHealth, JournalHealth, Shared};
 use super::listen::Tap;
 use super::pins::safe_levels;
-use super::readers::{Book, Readers};
+use super::readers::{Book, Buses, Readers};
 use crate::access::{self, Command, Input};
 use crate::allowlist::Allowlist;
 use crate::config::Config;
@@ -48,6 +48,7 @@ pub(super) struct Parts {
     pub edges_lost: Arc<AtomicBool>,
     pub face: FacePath,
     pub tap: Arc<Tap>,
+    pub buses: Arc<Buses>,
 }
 
 pub(super) struct Gate {
@@ -72,7 +73,7 @@ impl Gate {
         let now = parts.clock.now();
         Self {
             core: access::Gate::new(parts.config.access_options()),
-            readers: Readers::new(&parts.config, parts.tap.clone()),
+            readers: Readers::new(&parts.config, parts.tap.clone(), parts.buses.clone()),
             commands: Vec::new(),
             link: None,
             started: now,
@@ -322,6 +323,7 @@ impl Gate {
             health.face.worker = worker;
             health.doors = doors.collect();
             health.readers = self.reader_health(now).collect();
+            health.card.lost = self.readers.dropped();
             health.uptime_s = now.since(self.started).as_millis() / 1_000;
             health.clock_trusted = self.parts.clock.wall().is_some();
             health.allowlist = AllowlistHealth {

@@ -3,7 +3,7 @@
 
 use crate::allowlist::Allowlist;
 use crate::config::Config;
-use crate::domain::{Assurance, DoorMode, ReadFault, ReaderState};
+use crate::domain::{Assurance, DoorMode, ReadFault, ReaderState, SecurityBreach};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +29,8 @@ pub struct CardPath {
     pub reads: u64,
     /// Reads that were no card: parity, length or line faults.
     pub faults: u64,
+    /// Cards and keys from a bus that the gate had no time for.
+    pub lost: u64,
     /// Times that edges came faster than they could be read.
     pub overruns: u64,
     /// `up`, or `stalled` while nothing is heard from readers and contacts.
@@ -78,6 +80,9 @@ pub struct ReaderHealth {
     pub kind: &'static str,
     pub assurance: Assurance,
     pub state: ReaderState,
+    /// Why it, or somebody on its cable, was not believed within the last ten minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breach: Option<SecurityBreach>,
     /// Since the start.
     pub reads: u64,
     /// Reads that were no card since the start, by what was wrong.

@@ -4,7 +4,7 @@
 //! Here card numbers leave the loop, to the one who asked and to nobody else: never a log, never an event.
 //! It is over after a while, and that it was done is an event.
 
-use super::readers::{Meaning, Readers};
+use super::readers::{Buses, Meaning, Readers};
 use super::{AppError, Event, pins};
 use crate::access::Input;
 use crate::config::{Config, Link};
@@ -207,7 +207,8 @@ pub fn alone(
         Box::new(move |event| sender.try_send(Event::Pins(event)).is_ok())
     })?;
     super::readers::serial::start(config, clock, &sender)?;
-    let mut readers = Readers::new(config, tap.clone());
+    let buses = std::sync::Arc::new(Buses::start(config, &sender)?);
+    let mut readers = Readers::new(config, tap.clone(), buses);
     loop {
         // Frames end once the pins promise that no edge is still to come.
         pins.ask();

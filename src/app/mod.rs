@@ -118,6 +118,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
             taken
         })
     })?;
+    let buses = Arc::new(readers::Buses::start(&config, &sender)?);
     let shared = Arc::new(health::Shared::new(&config, allowlist.clone(), extent.acked));
     let face = control::FacePath::default();
     let tap = Arc::new(listen::Tap::default());
@@ -133,6 +134,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
         edges_lost,
         face: face.clone(),
         tap: tap.clone(),
+        buses: buses.clone(),
     });
     gate.record(EventKind::Started { version: env!("CARGO_PKG_VERSION").into() });
     if damaged {
@@ -144,14 +146,15 @@ pub fn run(config: Config) -> Result<(), AppError> {
 
     // From here on nothing may keep cards from working: what fails is reported and left out.
     stop_on_signal(sender.clone())?;
-    let desk = control::Desk {
+    control::serve(control::Desk {
+        config: config.clone(),
         store: store.clone(),
         shared: shared.clone(),
         face: face.clone(),
         tap,
+        buses,
         events: sender.clone(),
-    };
-    control::serve(&config, desk)?;
+    })?;
     match start_face(&config, &store, &sender) {
         Ok(supervisor) => *face.lock().unwrap_or_else(PoisonError::into_inner) = supervisor,
         Err(error) => tracing::error!(%error, "the gate runs without its face path"),

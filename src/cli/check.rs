@@ -1,6 +1,7 @@
 //! `check`: everything this gate needs, looked at one by one; what is wrong with its remedy. Changes
 //! nothing, moves no relay, and may run beside the daemon.
 
+mod buses;
 mod pins;
 mod ports;
 mod probes;

@@ -9,6 +9,7 @@ mod face;
 mod journal;
 mod listen;
 mod outputs;
+mod reader;
 mod run;
 mod site;
 
@@ -40,6 +41,8 @@ enum Command {
     Enroll(enroll::Args),
     /// Read the gate's journal of events
     Journal(journal::Args),
+    /// Install an OSDP reader: give it its own key
+    Reader(reader::Args),
     /// Put outputs in their configured fail state
     Outputs(outputs::Args),
     /// The property office: keys, gates, cards, allowlists
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Listen(args) => listen::run(args),
         Command::Enroll(args) => enroll::run(args),
         Command::Journal(args) => journal::run(args),
+        Command::Reader(args) => reader::run(args),
         Command::Outputs(args) => outputs::run(args),
         Command::Site(args) => site::run(args),
     };

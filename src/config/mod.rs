@@ -30,6 +30,8 @@ pub struct Config {
     pub trust: Trust,
     pub broker: Option<Broker>,
     pub hardware: Hardware,
+    /// RS-485 buses of OSDP readers.
+    pub buses: Vec<Bus>,
     pub doors: Vec<Door>,
     pub readers: Vec<Reader>,
     pub fire: Option<Input>,
@@ -145,6 +147,8 @@ pub struct Door {
     pub open: Duration,
     pub held_after: Duration,
     pub relock_on_open: bool,
+    /// Readers of less open nothing here.
+    pub assurance: Assurance,
 }
 
 #[derive(Clone, Debug)]
@@ -152,6 +156,8 @@ pub struct Reader {
     pub name: String,
     pub door: DoorId,
     pub link: Link,
+    /// How far it is trusted: by its link, unless told otherwise.
+    pub assurance: Assurance,
     /// What this reader may send.
     pub formats: Vec<Format>,
     /// How it presents cards' serials; `None` if what it sends is what is enrolled.
@@ -192,6 +198,7 @@ impl Reader {
 pub enum Link {
     Wiegand(Wiegand),
     Serial(Serial),
+    Osdp(Osdp),
 }
 
 impl Link {
@@ -200,6 +207,7 @@ impl Link {
         match self {
             Self::Wiegand(_) => "wiegand",
             Self::Serial(_) => "serial",
+            Self::Osdp(_) => "osdp",
         }
     }
 
@@ -208,15 +216,28 @@ impl Link {
         match self {
             Self::Wiegand(lines) => lines.keypad.is_some(),
             Self::Serial(_) => false,
+            // It says so itself, later.
+            Self::Osdp(_) => true,
         }
     }
+}
 
-    /// How far what arrives is to be trusted.
-    pub fn assurance(&self) -> Assurance {
-        match self {
-            Self::Wiegand(_) | Self::Serial(_) => Assurance::Low,
-        }
-    }
+/// An RS-485 bus with OSDP readers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bus {
+    pub name: String,
+    pub port: PortSettings,
+}
+
+/// A reader's place on a bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Osdp {
+    /// Its place in [`Config::buses`].
+    pub bus: usize,
+    /// 0 to 126, each once on a bus.
+    pub address: u8,
+    /// It may talk in the clear, because the configuration says so by name.
+    pub low: bool,
 }
 
 /// The lines of a Wiegand reader.

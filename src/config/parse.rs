@@ -1,5 +1,6 @@
 //! From the TOML to a `Config`: each rule once, each with its remedy.
 
+mod buses;
 mod doors;
 mod face;
 mod formats;
@@ -106,9 +107,27 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     let formats = formats::formats(root.sections("format"));
     let framings = framings::framings(&root);
     let mut ports = Ports::default();
+    let mut seats = buses::Buses::default();
+    let buses: Vec<_> =
+        root.sections("bus").into_iter().map(|s| seats.bus(s, &mut ports)).collect();
     let mut readers = Vec::new();
     for s in root.sections("reader") {
-        readers.push(readers::reader(s, &door_ids, &formats, &mut lines, &framings, &mut ports));
+        let span = s.span();
+        let sockets =
+            readers::Sockets { framings: &framings, ports: &mut ports, buses: &mut seats };
+        let reader = readers::reader(s, &door_ids, &formats, &mut lines, sockets);
+        if let Some(reader) = &reader
+            && let Some(Some(door)) = doors.get(usize::from(reader.door.0))
+            && reader.assurance < door.assurance
+        {
+            let what = format!(
+                "is a low-assurance reader, and door {} asks for high: use an OSDP reader with a \
+                 secure channel, or take assurance = \"high\" from the door",
+                door.name
+            );
+            notes.add(span, &format!("[[reader]] {}", reader.name), what);
+        }
+        readers.push(reader);
     }
     if readers.len() > 16 {
         root.note(0..0, "[[reader]]", "a gate has at most 16 readers");
@@ -154,6 +173,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         trust: trust??,
         broker: optional(broker)?,
         hardware: hardware??,
+        buses: buses.into_iter().collect::<Option<_>>()?,
         doors: doors.into_iter().collect::<Option<_>>()?,
         readers: readers.into_iter().collect::<Option<_>>()?,
         fire,

@@ -1,7 +1,7 @@
 //! What happened, in ONVIF's access-control words. An event has no field that could name a person: no
 //! subject, no card number, no credential hash. It is anonymous because there is nothing to remove.
 
-use super::{DoorId, Instant, ReadFault, ReaderId, WallTime};
+use super::{DoorId, Instant, ReadFault, ReaderId, SecurityBreach, WallTime};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -157,6 +157,27 @@ pub enum EventKind {
     /// An installer listens to the readers, and sees card numbers, for this long at most.
     ReadersListened {
         seconds: u32,
+    },
+    /// A reader, or somebody on its cable, was not believed: a security alarm, told at most once a minute
+    /// for each reason.
+    ReaderSecurity {
+        reader: ReaderId,
+        why: SecurityBreach,
+        count: u32,
+    },
+    /// An installer, this machine's user of that number, may give the reader a key.
+    InstallOpened {
+        reader: ReaderId,
+        uid: u32,
+        minutes: u8,
+    },
+    InstallEnded {
+        reader: ReaderId,
+        enrolled: bool,
+    },
+    /// The reader has its own key now.
+    ReaderEnrolled {
+        reader: ReaderId,
     },
     AllowlistApplied {
         version: u64,

@@ -166,9 +166,9 @@ impl Frame {
     /// The reader's capabilities, of a plain osdp_PDCAP.
     pub fn capabilities(&self) -> Option<Vec<Capability>> {
         let right = self.code() == reply::PDCAP && self.security().is_none();
-        let (triples, rest) = self.data().as_chunks::<3>();
-        (right && rest.is_empty())
-            .then(|| triples.iter().map(|[f, level, n]| Capability(*f, *level, *n)).collect())
+        let triples = self.data().chunks_exact(3);
+        (right && triples.remainder().is_empty())
+            .then(|| triples.map(|c| Capability(c[0], c[1], c[2])).collect())
     }
 
     /// A plain frame. For tests and rigs that play a reader.
@@ -299,7 +299,7 @@ fn shape(body: &[u8]) -> Option<(usize, usize)> {
     let data = data_end.checked_sub(code_at + 1)?;
     let fits = match kind {
         0x15 | 0x16 => data == 0,
-        0x17 | 0x18 => data > 0 && data.is_multiple_of(16),
+        0x17 | 0x18 => data > 0 && data % 16 == 0,
         _ => true,
     };
     fits.then_some((code_at, data_end))

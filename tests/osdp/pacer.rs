@@ -3,11 +3,11 @@
 
 use super::rig::{say, told};
 use eithergate::wire::Parsed;
-use eithergate::wire::osdp::{CAP_SECURITY, Deframer, Frame, reply};
+use eithergate::wire::osdp::{CAP_SECURITY, Deframer, Frame, command, reply};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,8 @@ struct Tamper {
     next: Option<String>,
     downgrade: bool,
     recorded: Option<Frame>,
-    last_command: Option<Frame>,
+    /// The gate's part of each handshake so far.
+    challenges: Vec<Vec<u8>>,
     done: usize,
 }
 
@@ -153,7 +154,12 @@ pub fn play(baud: u64) {
                         let us = now.duration_since(last).as_micros() as u64;
                         cycles.us.entry(frame.address()).or_default().push(us);
                     }
-                    tamper.last_command = Some(frame);
+                    if frame.code() == command::CHLNG {
+                        // Asked again for want of an answer, it is the same one.
+                        if tamper.challenges.last().is_none_or(|last| last != frame.data()) {
+                            tamper.challenges.push(frame.data().to_vec());
+                        }
+                    }
                 }
             }
             if !tamper.cut {
@@ -198,10 +204,16 @@ fn obey(line: &str, tamper: &mut Tamper, cycles: &mut Cycles) {
         "next" => tamper.next = Some(rest.into()),
         "downgrade" => tamper.downgrade = true,
         "honest" => {
-            *tamper =
-                Tamper { recorded: tamper.recorded.take(), done: tamper.done, ..Tamper::default() }
+            (tamper.cut, tamper.downgrade, tamper.flip, tamper.next) = (false, false, 0, None);
+            tamper.delay = Duration::ZERO;
         }
         "done" => return say(&format!("said {}", tamper.done)),
+        // How many handshakes there were, and how many of them were like one before.
+        "challenges" => {
+            let all = tamper.challenges.len();
+            let different: BTreeSet<_> = tamper.challenges.iter().collect();
+            return say(&format!("said {all} {}", all - different.len()));
+        }
         "forget" => *cycles = Cycles::default(),
         "cycles" => {
             let mut all: Vec<u64> = cycles.us.values().flatten().copied().collect();

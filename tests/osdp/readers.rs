@@ -9,7 +9,6 @@ use std::ffi::{c_int, c_void};
 use std::os::fd::OwnedFd;
 use std::ptr;
 use std::rc::Rc;
-use std::time::Duration;
 
 struct Device {
     address: u8,
@@ -60,7 +59,6 @@ pub fn play(tty: &str, readers: &[&str]) {
         let mut fds = [PollFd::new(&*tty, PollFlags::IN)];
         let timeout = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
         let _ = poll(&mut fds, Some(&timeout));
-        std::hint::black_box(Duration::ZERO);
     }
 }
 

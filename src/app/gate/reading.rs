@@ -5,7 +5,9 @@ use super::Gate;
 use crate::access::Input;
 use crate::app::health::ReaderHealth;
 use crate::app::readers::{LinkNews, Meaning};
-use crate::domain::{Alarm, Clock, Duration, EventKind, Instant, ReadFault, ReaderId, Signal};
+use crate::domain::{
+    Alarm, Clock, Duration, EventKind, Instant, ReadFault, ReaderId, SecurityBreach, Signal,
+};
 use crate::io::PinError;
 use std::sync::atomic::Ordering;
 
@@ -47,6 +49,17 @@ impl Gate {
                 }
             }
             Meaning::Link { reader, news } => self.reader_news(reader, news),
+            Meaning::Breach { reader, why } => self.breach(reader, why, now),
+            Meaning::InstallOpened { reader, uid, minutes } => {
+                self.record(EventKind::InstallOpened { reader, uid, minutes });
+            }
+            Meaning::InstallEnded { reader, enrolled } => {
+                self.record(EventKind::InstallEnded { reader, enrolled });
+                if enrolled {
+                    self.record(EventKind::ReaderEnrolled { reader });
+                }
+                self.health_due = now;
+            }
         }
         Ok(())
     }
@@ -63,6 +76,16 @@ impl Gate {
             LinkNews::Power(failing) => (Alarm::ReaderPower, failing),
         };
         self.reader_alarm(reader, alarm, raised);
+    }
+
+    /// An alarm, at most once a minute for each reason, with how often.
+    fn breach(&mut self, reader: ReaderId, why: SecurityBreach, now: Instant) {
+        let Some(book) = self.books.get_mut(usize::from(reader.0)) else { return };
+        let Some(count) = book.breach(now, why) else { return };
+        let name = self.parts.config.reader_name(reader);
+        tracing::error!(reader = name, ?why, count, "a reader or its cable is not to be believed");
+        self.record(EventKind::ReaderSecurity { reader, why, count });
+        self.health_due = now;
     }
 
     fn reader_alarm(&mut self, reader: ReaderId, alarm: Alarm, raised: bool) {
@@ -139,8 +162,9 @@ impl Gate {
         self.parts.config.readers.iter().zip(&self.books).map(move |(reader, book)| ReaderHealth {
             name: reader.name.clone(),
             kind: reader.link.kind(),
-            assurance: reader.link.assurance(),
+            assurance: reader.assurance,
             state: book.state(),
+            breach: book.last_breach(now),
             reads: book.reads(),
             faults: book.faults(),
             last_read_age_s: book.last_read().map(|at| now.since(at).as_millis() / 1_000),

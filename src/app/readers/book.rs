@@ -2,11 +2,13 @@
 //! happened in, what is to be said out; no clock, no log, no pin inside.
 
 use super::silence::Silence;
-use crate::domain::{Duration, Instant, ReadFault, ReaderState};
+use crate::domain::{Duration, Instant, ReadFault, ReaderState, SecurityBreach};
 use std::collections::BTreeMap;
 
 /// A fault is logged at once, and then once in this time with its count, however much noise there is.
 const LOG_EVERY: Duration = Duration::from_secs(60);
+/// A reader that was not believed stays in health for this long.
+const BREACH_SHOWN: Duration = Duration::from_secs(600);
 
 /// What a reader, or the contact on it, says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,7 @@ pub(in crate::app) enum LinkNews {
     /// Whether its tamper contact is active.
     Tamper(bool),
     /// Whether its power is failing.
+    #[cfg_attr(not(feature = "osdp"), allow(dead_code, reason = "a bus alone says it"))]
     Power(bool),
 }
 
@@ -81,6 +84,8 @@ pub(in crate::app) struct Book {
     tampered: bool,
     powerless: bool,
     silence: Silence,
+    breaches: BTreeMap<SecurityBreach, Limiter>,
+    last_breach: Option<(SecurityBreach, Instant)>,
 }
 
 impl Book {
@@ -93,6 +98,8 @@ impl Book {
             tampered: false,
             powerless: false,
             silence: Silence::new(now),
+            breaches: BTreeMap::new(),
+            last_breach: None,
         }
     }
 
@@ -128,6 +135,24 @@ impl Book {
             LinkNews::Tamper(active) => std::mem::replace(&mut self.tampered, active) != active,
             LinkNews::Power(failing) => std::mem::replace(&mut self.powerless, failing) != failing,
         }
+    }
+
+    /// It was not believed. How many of the kind to tell now: this one, and those kept back before it.
+    pub(in crate::app) fn breach(&mut self, now: Instant, why: SecurityBreach) -> Option<u32> {
+        self.last_breach = Some((why, now));
+        let limiter = self.breaches.entry(why).or_default();
+        let held = if limiter.until.is_some_and(|until| until <= now) {
+            limiter.until = None;
+            std::mem::take(&mut limiter.held)
+        } else {
+            0
+        };
+        Some(limiter.hit(now)?.saturating_add(held))
+    }
+
+    /// Why it was not believed, if that is not long ago.
+    pub(in crate::app) fn last_breach(&self, now: Instant) -> Option<SecurityBreach> {
+        self.last_breach.filter(|(_, at)| now.since(*at) < BREACH_SHOWN).map(|(why, _)| why)
     }
 
     /// What was kept back from the log and is due: fault and count.
@@ -187,6 +212,18 @@ mod tests {
 
     fn at(s: u64) -> Instant {
         Instant(s * 1_000_000)
+    }
+
+    #[test]
+    fn a_breach_is_told_at_once_and_then_counted() {
+        let mut book = Book::new(at(0));
+        let why = SecurityBreach::Plaintext;
+        assert_eq!(book.breach(at(1), why), Some(1));
+        assert_eq!(book.breach(at(2), why), None);
+        assert_eq!(book.breach(at(3), SecurityBreach::Replay), Some(1), "another reason");
+        assert_eq!(book.breach(at(61), why), Some(2));
+        assert_eq!(book.last_breach(at(660)), Some(why));
+        assert_eq!(book.last_breach(at(661)), None);
     }
 
     #[test]

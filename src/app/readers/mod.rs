@@ -6,16 +6,19 @@
 
 mod book;
 mod lamps;
+#[cfg_attr(not(feature = "osdp"), path = "no_osdp.rs")]
+mod osdp;
 pub(super) mod serial;
 mod silence;
 mod wiegand;
 
 pub(super) use book::{Book, LinkNews};
+pub(super) use osdp::Buses;
 
 use super::listen::Tap;
 use crate::access::Input;
 use crate::config::{Config, LampLines, Link, Output};
-use crate::domain::{DoorId, Instant, Key, ReadFault, ReaderId, Signal};
+use crate::domain::{DoorId, Instant, Key, ReadFault, ReaderId, SecurityBreach, Signal};
 use crate::io::PinEdge;
 use lamps::Sequencer;
 use std::sync::Arc;
@@ -35,6 +38,24 @@ pub(super) enum Meaning {
         reader: ReaderId,
         fault: ReadFault,
     },
+    /// The reader, or somebody on its cable, is not to be believed.
+    #[cfg_attr(not(feature = "osdp"), allow(dead_code, reason = "a bus alone says it"))]
+    Breach {
+        reader: ReaderId,
+        why: SecurityBreach,
+    },
+    /// An installer may give the reader a key.
+    InstallOpened {
+        reader: ReaderId,
+        /// The user who asked for it.
+        uid: u32,
+        minutes: u8,
+    },
+    #[cfg_attr(not(feature = "osdp"), allow(dead_code, reason = "a bus alone says it"))]
+    InstallEnded {
+        reader: ReaderId,
+        enrolled: bool,
+    },
     /// The reader itself: there or not, opened, without power.
     Link {
         reader: ReaderId,
@@ -45,6 +66,7 @@ pub(super) enum Meaning {
 /// All inputs of the gate.
 pub(super) struct Readers {
     wiegand: Vec<Wiegand>,
+    buses: Arc<Buses>,
     /// The lights and buzzers on lines, one for each reader.
     lamps: Vec<(LampLines, Sequencer)>,
     /// Line, the level that is active, what it means.
@@ -60,7 +82,7 @@ enum Kind {
 }
 
 impl Readers {
-    pub(super) fn new(config: &Config, tap: Arc<Tap>) -> Self {
+    pub(super) fn new(config: &Config, tap: Arc<Tap>, buses: Arc<Buses>) -> Self {
         let mut wiegand = Vec::new();
         for (i, reader) in config.readers.iter().enumerate() {
             let id = ReaderId(i as u8);
@@ -68,6 +90,7 @@ impl Readers {
                 Link::Wiegand(lines) => wiegand.push(Wiegand::new(id, reader, *lines, tap.clone())),
                 // On a thread of its own.
                 Link::Serial(_) => {}
+                Link::Osdp(_) => {}
             }
         }
         let mut inputs: Vec<_> =
@@ -82,7 +105,7 @@ impl Readers {
             inputs.extend(door.rex.map(|i| (i.line, i.active_high, Kind::Rex(id))));
         }
         let lamps = config.readers.iter().map(|r| (r.lamps, Sequencer::default())).collect();
-        Self { wiegand, lamps, inputs }
+        Self { wiegand, buses, lamps, inputs }
     }
 
     /// Takes one edge. Asks nothing of lines it doesn't know.
@@ -130,8 +153,14 @@ impl Readers {
         self.wiegand.iter_mut().filter_map(move |reader| reader.poison(now))
     }
 
+    /// Cards that the loop had no room for, on all buses.
+    pub(super) fn dropped(&self) -> u64 {
+        self.buses.lost()
+    }
+
     /// Tells whoever stands at a reader.
     pub(super) fn show(&mut self, now: Instant, reader: ReaderId, signal: Signal) {
+        self.buses.show(reader, signal);
         if let Some((lines, sequencer)) = self.lamps.get_mut(usize::from(reader.0))
             && *lines != LampLines::default()
         {

@@ -102,7 +102,7 @@ fn device(root: &Path, port: &Path) -> Option<String> {
 
 /// What a kernel or a getty writes on the port is noise to the reader, and what the reader says is typed
 /// at a login prompt.
-fn console(root: &Path, port: &Path) -> Vec<Finding> {
+pub(super) fn console(root: &Path, port: &Path) -> Vec<Finding> {
     let Some(tty) = device(root, port) else { return Vec::new() };
     let is_ours = |name: &str| device(root, &Path::new("/dev").join(name)).as_ref() == Some(&tty);
     let mut found = Vec::new();

@@ -26,8 +26,19 @@ const DISK_BYTES: u64 = 400 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// In the order an installer mends them.
-pub(super) const ALL: &[fn(&Config) -> Vec<Finding>] =
-    &[configuration, keys, folders, clock, pins, ports, daemon, allowlist, broker, face];
+pub(super) const ALL: &[fn(&Config) -> Vec<Finding>] = &[
+    configuration,
+    keys,
+    folders,
+    clock,
+    pins,
+    ports,
+    daemon,
+    super::buses::readers,
+    allowlist,
+    broker,
+    face,
+];
 
 fn configuration(config: &Config) -> Vec<Finding> {
     let face = if config.face.is_some() { "with a camera" } else { "without a camera" };

@@ -3,7 +3,7 @@
 use super::lines::{ActiveAt, Lines, input, output};
 use crate::config::Door;
 use crate::config::raw::{Item, Section};
-use crate::domain::Duration;
+use crate::domain::{Assurance, Duration};
 
 pub(super) fn door(s: Section<'_>, name: Option<Item<String>>, lines: &mut Lines) -> Option<Door> {
     let label = name.as_ref().map_or("?", |n| n.value.as_str()).to_owned();
@@ -17,7 +17,18 @@ pub(super) fn door(s: Section<'_>, name: Option<Item<String>>, lines: &mut Lines
         Duration::from_millis(s.whole_or("held_ms", 1_000..=3_600_000, 30_000)),
         s.flag_or("relock_on_open", true),
     );
+    let levels = &[("low", Assurance::Low), ("high", Assurance::High)];
+    let assurance = s.choice("assurance", levels, Assurance::Low);
     s.finish();
     name?;
-    Some(Door { name: label, relay: relay?, contact, rex, open, held_after, relock_on_open })
+    Some(Door {
+        name: label,
+        relay: relay?,
+        contact,
+        rex,
+        open,
+        held_after,
+        relock_on_open,
+        assurance,
+    })
 }

@@ -1,32 +1,46 @@
 //! `[[reader]]`: how each reader is connected and what it may send.
 
+use super::buses::Buses;
 use super::lines::{ActiveAt, LINES, Lines, bias, input, output};
 use super::ports::Ports;
 use super::{door_named, serial};
 use crate::access::PinOptions;
 use crate::config::raw::Section;
 use crate::config::{LampLines, Link, NamedFraming, Reader, Wiegand};
-use crate::domain::{DoorId, Duration};
+use crate::domain::{Assurance, DoorId, Duration};
 use crate::wire::card::View;
 use crate::wire::format::Format;
 use crate::wire::keypad::Keypad;
 use std::collections::BTreeMap;
+
+/// What readers that are on no line are connected with.
+pub(super) struct Sockets<'a> {
+    pub framings: &'a [NamedFraming],
+    pub ports: &'a mut Ports,
+    pub buses: &'a mut Buses,
+}
 
 pub(super) fn reader(
     s: Section<'_>,
     doors: &BTreeMap<String, DoorId>,
     known: &[Format],
     lines: &mut Lines,
-    framings: &[NamedFraming],
-    ports: &mut Ports,
+    sockets: Sockets<'_>,
 ) -> Option<Reader> {
     let name = s.required_text("name", "\"entrance\"");
     let door = door_named(&s, doors);
     let label = name.as_ref().map_or("?", |n| n.value.as_str()).to_owned();
-    let (link, formats) = match s.choice("kind", KINDS, Kind::Wiegand) {
+    let Sockets { framings, ports, buses } = sockets;
+    let kind = s.choice("kind", KINDS, Kind::Wiegand);
+    let levels = &[("low", Assurance::Low), ("high", Assurance::High)];
+    // Whoever taps a cable without a secure channel has the cards, unless nobody can reach it.
+    let usual = if kind == Kind::Osdp { Assurance::High } else { Assurance::Low };
+    let assurance = s.choice("assurance", levels, usual);
+    let (link, formats) = match kind {
         Kind::Wiegand => (wiegand(&s, &label, lines).map(Link::Wiegand), formats(&s, known)),
         // Its framing says what it sends.
         Kind::Serial => (serial::reader(&s, &label, framings, ports).map(Link::Serial), Vec::new()),
+        Kind::Osdp => (buses.seat(&s, &label, assurance).map(Link::Osdp), formats(&s, known)),
     };
     let view = view(&s, &formats);
     let tamper = input(&s, "tamper", format!("reader {label}'s tamper"), ActiveAt::High, lines);
@@ -40,16 +54,28 @@ pub(super) fn reader(
     let pin = pin(&s, link.as_ref());
     s.finish();
     name?;
-    Some(Reader { name: label, door: door?, link: link?, formats, view, tamper, lamps, pin })
+    Some(Reader {
+        name: label,
+        door: door?,
+        link: link?,
+        assurance,
+        formats,
+        view,
+        tamper,
+        lamps,
+        pin,
+    })
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Wiegand,
     Serial,
+    Osdp,
 }
 
-const KINDS: &[(&str, Kind)] = &[("wiegand", Kind::Wiegand), ("serial", Kind::Serial)];
+const KINDS: &[(&str, Kind)] =
+    &[("wiegand", Kind::Wiegand), ("serial", Kind::Serial), ("osdp", Kind::Osdp)];
 
 fn wiegand(s: &Section<'_>, label: &str, lines: &mut Lines) -> Option<Wiegand> {
     let mut line = |key, example| {

@@ -270,3 +270,80 @@ fn a_pin_needs_a_keypad_and_lamps_have_lines_of_their_own() {
         "belongs to reader entrance's d1 already: give each its own",
     );
 }
+
+#[cfg(feature = "osdp")]
+mod buses {
+    use super::*;
+    use crate::config::Link;
+    use crate::domain::{Assurance, Direction};
+
+    const BUS: &str = "
+[[bus]]
+name = \"rs485\"
+port = \"/dev/ttyS1\"
+baud = 38400
+rs485 = \"kernel\"
+
+[[reader]]
+name = \"exit\"
+door = \"main\"
+kind = \"osdp\"
+bus = \"rs485\"
+address = 5
+formats = [\"h10301\"]
+";
+
+    fn with(from: &str, to: &str) -> Vec<String> {
+        assert!(BUS.contains(from), "{from:?}");
+        mistakes(&format!("{EXAMPLE}{}", BUS.replace(from, to)))
+    }
+
+    #[test]
+    fn a_reader_has_its_place_on_a_bus() {
+        let config = parse(&format!("{EXAMPLE}{BUS}"), Path::new("/etc/eithergate"));
+        let config = config.unwrap_or_else(|m| panic!("{m:#?}"));
+        let port = &config.buses[0].port;
+        assert_eq!((port.path.to_str(), port.baud), (Some("/dev/ttyS1"), 38_400));
+        assert!(matches!(port.direction, Direction::Kernel { .. }));
+        let reader = &config.readers[1];
+        let Link::Osdp(place) = &reader.link else { panic!("{reader:?}") };
+        assert_eq!((place.bus, place.address, place.low), (0, 5, false));
+        assert_eq!(reader.assurance, Assurance::High);
+        assert_eq!(config.readers[0].assurance, Assurance::Low);
+
+        one(with("38400", "38000"), "baud: OSDP has 9600, 19200, 38400, 57600, 115200, 230400");
+        one(with("address = 5", "address = 127"), "address: must be a whole number from 0 to 126");
+        one(
+            with("bus = \"rs485\"", "bus = \"rs422\""),
+            "bus: is no [[bus]] here; there are: \"rs485\"",
+        );
+        let (_, second) = BUS.split_once("\n\n").unwrap();
+        let twice = format!("{EXAMPLE}{BUS}{}", second.replace("exit", "side"));
+        one(mistakes(&twice), "exit has this address already: give each reader its own");
+    }
+
+    #[test]
+    fn low_is_said_by_name_and_no_use_at_a_high_door() {
+        let low = BUS.replace("address = 5", "address = 5\nassurance = \"low\"");
+        let config = parse(&format!("{EXAMPLE}{low}"), Path::new("/")).unwrap();
+        assert!(matches!(&config.readers[1].link, Link::Osdp(place) if place.low));
+
+        let high = EXAMPLE.replace("name = \"main\"\n", "name = \"main\"\nassurance = \"high\"\n");
+        assert_ne!(high, EXAMPLE);
+        // The example's Wiegand reader, and the plain one.
+        let found = mistakes(&format!("{high}{low}"));
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(found.iter().all(|m| m.contains("is a low-assurance reader")), "{found:#?}");
+        assert_eq!(mistakes(&format!("{high}{BUS}")).len(), 1);
+    }
+}
+
+#[cfg(not(feature = "osdp"))]
+#[test]
+fn a_build_without_osdp_says_so() {
+    let bus = "\n[[bus]]\nname = \"a\"\nport = \"b\"\n";
+    one(
+        mistakes(&format!("{EXAMPLE}{bus}")),
+        "this build knows no OSDP: build it with --features osdp",
+    );
+}

@@ -10,6 +10,7 @@ use super::{
     Command, InstallError, Key, KeyError, News, Opener, Options, Shared, Sink, Status, What,
 };
 use crate::domain::{SecurityBreach, Signal};
+use crate::wire::osdp::Guard;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -107,6 +108,7 @@ impl Desk {
     /// Tells the library anew which readers there are and how to talk with them.
     fn rebuild(&mut self) {
         let mut line = self.take_line();
+        line.guard = Guard::default();
         let mut told = Vec::new();
         self.places.clear();
         for (i, seat) in self.seats.iter_mut().enumerate() {
@@ -161,6 +163,8 @@ impl Desk {
                     Err(_) => {}
                 }
             }
+            // Also what nobody asked for: noise must not keep the thread awake.
+            panel.line().read();
             for _ in 0..STEPS {
                 panel.refresh();
             }
@@ -182,6 +186,8 @@ impl Desk {
         for i in closing {
             self.end_install(i);
         }
+        // Whoever is told may ask at once.
+        self.report();
         while let Some(news) = self.waiting.pop_front() {
             let News { reader, what } = news;
             let again = state(&what);
@@ -191,7 +197,6 @@ impl Desk {
                 break;
             }
         }
-        self.report();
         match self.panel.as_mut().and_then(|panel| panel.line().wire.as_deref()) {
             Some(wire) => wait(wire, TURN),
             None => std::thread::sleep(TURN * 5),

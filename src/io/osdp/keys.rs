@@ -158,11 +158,10 @@ impl Keys {
 
 fn unhex(text: &str) -> Option<[u8; 16]> {
     let mut key = [0; 16];
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != key.len() || !rest.is_empty() {
+    if text.len() != 2 * key.len() {
         return None;
     }
-    for (byte, pair) in key.iter_mut().zip(pairs) {
+    for (byte, pair) in key.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
         let digit = |d: u8| char::from(d).to_digit(16);
         *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
     }

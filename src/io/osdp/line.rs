@@ -143,7 +143,8 @@ impl Line {
         self.deframer.clear();
     }
 
-    fn read(&mut self) {
+    /// Takes what has arrived past the guard.
+    pub(super) fn read(&mut self) {
         let mut buf = [0; 256];
         let Some(wire) = &mut self.wire else { return };
         match wire.read(&mut buf) {
