@@ -140,7 +140,7 @@ impl Gate {
             if self.books[i].falls_silent(now) {
                 self.reader_alarm(ReaderId(i as u8), Alarm::ReaderSilent, true);
             }
-            for (fault, count) in self.books[i].to_log(now) {
+            for (fault, count) in self.books[i].take_due_for_log(now) {
                 self.log_fault(ReaderId(i as u8), fault, count);
             }
         }

@@ -156,12 +156,12 @@ impl Book {
     }
 
     /// What was kept back from the log and is due: fault and count.
-    pub(in crate::app) fn to_log(&mut self, now: Instant) -> Vec<(ReadFault, u32)> {
+    pub(in crate::app) fn take_due_for_log(&mut self, now: Instant) -> Vec<(ReadFault, u32)> {
         let due = |(fault, count): (&ReadFault, &mut Count)| Some((*fault, count.log.poll(now)?));
         self.faults.iter_mut().filter_map(due).collect()
     }
 
-    /// When there may be something [`to_log`](Self::to_log), or the reader [`falls
+    /// When there may be something [`take_due_for_log`](Self::take_due_for_log), or the reader [`falls
     /// silent`](Self::falls_silent).
     pub(in crate::app) fn deadline(&self) -> Option<Instant> {
         let logs = self.faults.values().filter_map(|count| count.log.until);
@@ -234,13 +234,13 @@ mod tests {
             assert_eq!(book.fault(at(2), ReadFault::Bounce), None);
         }
         assert_eq!(book.fault(at(3), ReadFault::Parity), Some(1), "another kind");
-        assert_eq!(book.to_log(at(60)), []);
+        assert_eq!(book.take_due_for_log(at(60)), []);
         assert_eq!(book.deadline(), Some(at(61)));
-        assert_eq!(book.to_log(at(61)), [(ReadFault::Bounce, 500)]);
+        assert_eq!(book.take_due_for_log(at(61)), [(ReadFault::Bounce, 500)]);
         assert_eq!(book.fault(at(62), ReadFault::Bounce), None, "still within a minute of a line");
-        assert_eq!(book.to_log(at(121)), [(ReadFault::Bounce, 1)]);
+        assert_eq!(book.take_due_for_log(at(121)), [(ReadFault::Bounce, 1)]);
         // A quiet minute, and the next one is told at once again.
-        assert_eq!(book.to_log(at(181)), []);
+        assert_eq!(book.take_due_for_log(at(181)), []);
         assert_eq!(book.deadline(), book.silence.deadline(), "nothing to log");
         assert_eq!(book.fault(at(500), ReadFault::Bounce), Some(1));
         assert_eq!(book.faults(), [(ReadFault::Bounce, 503), (ReadFault::Parity, 1)].into());
