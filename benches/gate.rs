@@ -22,6 +22,40 @@ fn percentile(values: &mut [f64], share: f64) -> f64 {
     values[at]
 }
 
+/// One frame's notices. A busy machine may tell of the relay before it tells that the frame was sent.
+#[derive(Default)]
+struct Seen {
+    last: Option<f64>,
+    relay: Vec<(f64, bool)>,
+}
+
+impl Seen {
+    fn take(&mut self, notice: &Value, reader: &str, relay: &str) {
+        if notice["reader"] == *reader {
+            self.last = self.last.or(notice["last_us"].as_f64());
+        }
+        if notice["output"] == *relay
+            && let (Some(t), Some(on)) = (notice["t_us"].as_f64(), notice["active"].as_bool())
+        {
+            self.relay.push((t, on));
+        }
+    }
+
+    /// When the relay was energised by this frame. A grant by face may come in between: this card's is the
+    /// first after its last edge's quiet.
+    fn on(&self, quiet_us: f64) -> Option<f64> {
+        let after = self.last? + quiet_us;
+        self.relay.iter().find(|(t, on)| *on && *t >= after).map(|(t, _)| *t)
+    }
+
+    /// From the last edge to the relay, once that is released again.
+    fn over(&self, quiet_us: f64) -> Option<f64> {
+        let on = self.on(quiet_us)?;
+        let released = self.relay.iter().any(|(t, energised)| !energised && *t > on);
+        released.then_some(on - self.last?)
+    }
+}
+
 /// From the last falling edge to the relay, as the pins stamped both.
 fn edge_to_relay(world: &World) -> Result<Vec<f64>, Box<dyn Error>> {
     let stream = UnixStream::connect(world.socket())?;
@@ -34,19 +68,16 @@ fn edge_to_relay(world: &World) -> Result<Vec<f64>, Box<dyn Error>> {
     for _ in 0..CARDS {
         let read = json!({"read": {"reader": "entrance", "bits": 26, "raw": raw}});
         writeln!(to, "{read}")?;
-        let (mut on, mut last): (Option<f64>, Option<f64>) = (None, None);
-        while on.is_none() {
+        let mut seen = Seen::default();
+        let on = loop {
             let mut line = String::new();
             from.read_line(&mut line)?;
-            let notice: Value = serde_json::from_str(&line)?;
-            last = last.or(notice["last_us"].as_f64());
-            // A grant by face may come in between: this card's is the first after its last edge's quiet.
-            if notice["output"] == "main.relay" && notice["active"] == true {
-                let after = |t: &f64| last.is_some_and(|last| *t >= last + QUIET_US);
-                on = notice["t_us"].as_f64().filter(after);
+            seen.take(&serde_json::from_str(&line)?, "entrance", "main.relay");
+            if let Some(on) = seen.on(QUIET_US) {
+                break on;
             }
-        }
-        latencies.push(on.unwrap_or(0.0) - last.unwrap_or(0.0));
+        };
+        latencies.push(on - seen.last.unwrap_or(0.0));
         // The leaf opens and closes: the relay is at rest for the next one.
         writeln!(to, "{}", json!({"input": {"name": "main.contact", "active": true}}))?;
         writeln!(to, "{}", json!({"input": {"name": "main.contact", "active": false}}))?;
@@ -92,26 +123,18 @@ fn one_of_many(socket: PathBuf, reader: String, door: String) -> Result<Vec<f64>
     let mut latencies = Vec::new();
     for _ in 0..FRAMES / READERS {
         writeln!(to, "{read}").map_err(failed)?;
-        let (mut last, mut on, mut off) = (None, None, false);
-        while on.is_none() || !off {
+        let mut seen = Seen::default();
+        latencies.push(loop {
             let mut line = String::new();
             if from.read_line(&mut line).map_err(failed)? == 0 {
                 return Err(format!("{reader}: the pins are gone"));
             }
-            let notice: Value = serde_json::from_str(&line).map_err(|e| e.to_string())?;
-            if notice["reader"] == *reader {
-                last = last.or(notice["last_us"].as_f64());
+            let notice = serde_json::from_str(&line).map_err(|e| format!("{reader}: {e}"))?;
+            seen.take(&notice, &reader, &relay);
+            if let Some(latency) = seen.over(BUSY_QUIET_US) {
+                break latency;
             }
-            if notice["output"] == *relay {
-                if notice["active"] == true {
-                    let after = |t: &f64| last.is_some_and(|last| *t >= last + BUSY_QUIET_US);
-                    on = on.or(notice["t_us"].as_f64().filter(after));
-                } else {
-                    off |= on.is_some();
-                }
-            }
-        }
-        latencies.push(on.unwrap_or(0.0) - last.unwrap_or(0.0));
+        });
     }
     Ok(latencies)
 }
