@@ -125,7 +125,7 @@ fn a_card_opens_and_noise_does_not() {
     assert!(world.eyes.wait(mark, SOON, denied).is_some(), "no Denied");
     let mut altered = good.clone();
     altered[4] ^= 1;
-    let noise: Vec<u8> = (0..2_000u32).map(|i| (i * 7919 >> 3) as u8).collect();
+    let noise: Vec<u8> = (0..2_000u32).map(|i| ((i * 7919) >> 3) as u8).collect();
     for (what, bytes) in
         [("an altered byte", &altered[..]), ("half a frame", &good[..7]), ("a flood", &noise)]
     {

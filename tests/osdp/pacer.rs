@@ -117,7 +117,7 @@ impl Tamper {
             return Frame::plain(address, true, sequence, reply::PDCAP, &kept).bytes().to_vec();
         }
         let mut bytes = frame.bytes().to_vec();
-        if self.flip > 0 && self.replies.is_multiple_of(self.flip) {
+        if self.flip > 0 && self.replies % self.flip == 0 {
             let middle = bytes.len() / 2;
             bytes[middle] ^= 0x20;
         }
