@@ -56,6 +56,13 @@ pub fn reset_pulls(config: &Config) -> Vec<PinsError> {
         .collect()
 }
 
+/// Outputs that only the relay board's own resistor keeps released while the computer boots.
+pub fn reset_leanings(config: &Config) -> Vec<String> {
+    let board = board(&config.hardware);
+    let outputs = config.outputs().into_iter();
+    outputs.filter(|(_, output)| output.leans_energised_at_reset(board)).map(|(n, _)| n).collect()
+}
+
 fn pairs(config: &Config) -> impl Iterator<Item = (&str, Pair)> {
     config.readers.iter().filter_map(|reader| match &reader.link {
         Link::Wiegand(w) => {

@@ -128,6 +128,12 @@ impl Output {
         self.active_high && !self.allow_reset_pull && board.pulled_high(self.line) == Some(true)
     }
 
+    /// Whether the board pulls it, weakly, towards the level that energises: most relay boards with an
+    /// active-low input pull that up by more, some don't.
+    pub fn leans_energised_at_reset(self, board: Board) -> bool {
+        !self.active_high && !self.allow_reset_pull && board.pulled_high(self.line) == Some(false)
+    }
+
     /// The electrical level for a state.
     pub fn level(self, energised: bool) -> bool {
         energised == self.active_high

@@ -9,6 +9,13 @@ use crate::io::Sight;
 pub(super) fn pins(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<_> =
         pins::reset_pulls(config).iter().map(|e| failed(&e.to_string())).collect();
+    findings.extend(pins::reset_leanings(config).into_iter().map(|name| {
+        Finding::warn(
+            "pins",
+            format!("{name} is active low on a line that the board pulls down while it boots"),
+            "watch it while the computer starts; if it switches, move it to GPIO4 to 8, or pull it up outside",
+        )
+    }));
     match look(config) {
         Ok(seen) => findings.extend(seen),
         Err(e) => findings.push(failed(&e.to_string())),

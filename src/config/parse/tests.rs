@@ -164,6 +164,16 @@ fn pins_come_from_a_chip_and_a_board_that_pulls_them_is_thought_of() {
     }
     let low = relay("line = 8").replace("8, active = \"high\"", "8, active = \"low\"");
     assert_eq!(mistakes(&low), [""; 0]);
+    let leans = |line: u32, active_high: bool| {
+        let output = crate::config::Output {
+            line,
+            active_high,
+            safe_energised: false,
+            allow_reset_pull: false,
+        };
+        output.leans_energised_at_reset(crate::config::Board::RaspberryPi)
+    };
+    assert_eq!([leans(17, false), leans(17, true), leans(7, false)], [true, false, false]);
     one(mistakes(&relay("line = 54")), "a Raspberry Pi has no line 54");
     let as_is = hardware("backend = \"rppal\"").replace("d1 = 6", "d1 = 6\nbias = \"as-is\"");
     one(mistakes(&as_is), "say \"pull-up\", \"pull-down\" or \"none\"");

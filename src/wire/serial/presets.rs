@@ -52,7 +52,8 @@ pub const PRESETS: &[Preset] = &[
         end: &[0x03],
         ..EM_HEX
     },
-    // ID Innovations' data sheet of ID-2LA, ID-12LA, ID-20LA, "ASCII" output.
+    // As commonly described for ID Innovations' ID-2LA, ID-12LA, ID-20LA in "ASCII" output; no recording was
+    // at hand to hold it against.
     Preset {
         name: "id12la",
         about: "ID-12LA, ID-20LA in ASCII: 02, 10 hex digits, 2 of XOR, CR LF, 03",
