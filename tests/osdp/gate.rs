@@ -39,6 +39,13 @@ fn an_installer_enrols_a_reader_and_a_card_opens() {
     std::fs::write(&config, text + &bus).expect("written");
     world.start_gate().unwrap_or_else(|e| panic!("{e:?}"));
 
+    // The pins are there before the socket that answers.
+    let end = std::time::Instant::now() + SOON;
+    while eithergate(&world, &["reader", "status", "entrance"]).0 != Some(0)
+        && std::time::Instant::now() < end
+    {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let (code, told) = eithergate(&world, &["reader", "install", "nobody"]);
     assert!(code == Some(69) && told.contains("entrance"), "{told}");
     let (_, told) = eithergate(&world, &["check", "--json"]);
