@@ -187,6 +187,8 @@ fn what_must_not_be_believed_is_refused_and_told() {
     assert_eq!(rig.ask("cycles"), "0 0 0", "somebody talked with it");
     let key = gate.enrol(&rig, 0);
     assert!(gate.is_up(0) && gate.bus.status(0).expect("a reader").secure);
+    // What it read before waits in the reader itself, and comes now that there is a session.
+    assert!(gate.wait(SOON, |n| matches!(n.what, What::Card(_))), "the reader's own card");
 
     // Cards that are not in the session: plain, and in a handshake's clothes. The reader's own go on.
     for forgery in ["plain", "block12", "block14"] {
