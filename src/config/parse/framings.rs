@@ -77,7 +77,8 @@ fn spec(s: &Section<'_>) -> Option<Spec> {
     let of_characters = s.choice("checksum_of", &[("bytes", false), ("characters", true)], false);
     let checksum_order = s.choice("checksum_order", &order, ByteOrder::Big);
     let gap = s.whole_or("gap_ms", 5..=5_000, serial::GAP.as_millis());
-    let format = s.parsed("format", "\"shouter\", a name of your own: the office's list of cards uses it");
+    let format =
+        s.parsed("format", "\"shouter\", a name of your own: the office's list of cards uses it");
     if let Some(name) = format.as_ref().filter(|name: &&FormatName| is_reserved(name.as_str())) {
         let what =
             format!("{name} is a part of a serial, which a reader's view names: choose another");
