@@ -79,6 +79,10 @@ impl Wiegand {
     }
 
     pub(super) fn poison(&mut self, now: Instant) -> Option<Meaning> {
+        if let Some(ear) = &mut self.ear {
+            let outcome = ear.poison(now);
+            self.overheard(outcome);
+        }
         let outcome = self.assembler.poison(now)?;
         Some(self.meaning(outcome))
     }
