@@ -148,7 +148,7 @@ fn many_readers(world: &mut World, pictures: &Pictures) -> Result<(), Box<dyn Er
     let folder = pictures.resident.parent().unwrap_or(Path::new("."));
     let folder = folder.canonicalize()?.display().to_string();
     let text = text
-        .replace(&world.path("stage").display().to_string(), &folder)
+        .replace(&world.path("stage"), &folder)
         .replace("\"--live\"", "\"--loop\", \"--hold-ms\", \"150\", \"--fps\", \"120\"");
     if !text.contains("--loop") {
         return Err("the stage's camera is another than this measurement knows".into());

@@ -95,7 +95,7 @@ fn a_killed_daemon_s_relay_is_what_the_kernel_makes_of_it_until_it_is_made_safe(
         if !mends {
             let told = String::from_utf8(safe.stderr)?;
             assert_eq!(safe.status.code(), Some(69));
-            assert!(told.contains("main.relay") && told.contains("fit a resistor"), "{told}");
+            assert!(told.contains("main.relay") && told.contains("stronger resistor"), "{told}");
         }
     }
     Ok(())

@@ -66,8 +66,7 @@ impl Pins {
     ) -> Option<Presented> {
         let keypad = self.keypad(reader)?;
         let end = now + keypad.options.total;
-        let due = end.min(now + keypad.options.between_keys);
-        let waiting = Waiting { card, pin: Pin::default(), overlong: false, end, due };
+        let waiting = Waiting { card, pin: Pin::default(), overlong: false, end, due: end };
         let other = keypad.waiting.take_if(|before| before.card != waiting.card);
         keypad.waiting = Some(waiting);
         other.map(|before| Presented { reader, card: before.card, pin: None })

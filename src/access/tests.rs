@@ -390,18 +390,22 @@ fn a_wrong_missing_or_late_pin_opens_nothing() {
     // No key at all, and keys that come too slowly.
     let mut w = pin_world();
     w.card(0, 1);
-    assert_eq!(w.gate.deadline(), Some(Instant(5_000_000)));
-    assert_eq!(w.at(5_000, Input::Tick), refused);
-    w.card(20_000, 1);
-    for (at, key) in [(23_000, "1"), (26_000, "4"), (29_000, "0")] {
+    assert_eq!(w.gate.deadline(), Some(Instant(10_000_000)), "the first key has the whole time");
+    assert_eq!(w.at(10_000, Input::Tick), refused);
+    w.card(15_000, 1);
+    w.keys(16_000, "1");
+    assert_eq!(w.gate.deadline(), Some(Instant(21_000_000)), "the next key has five seconds");
+    assert_eq!(w.keys(21_001, "407#"), refused);
+    w.card(40_000, 1);
+    for (at, key) in [(43_000, "1"), (46_000, "4"), (49_000, "0")] {
         assert_eq!(w.keys(at, key), []);
     }
-    assert_eq!(w.gate.deadline(), Some(Instant(30_000_000)), "ten seconds in all");
-    assert_eq!(w.keys(30_001, "7#"), refused, "a late call decides as a punctual one");
+    assert_eq!(w.gate.deadline(), Some(Instant(50_000_000)), "ten seconds in all");
+    assert_eq!(w.keys(50_001, "7#"), refused, "a late call decides as a punctual one");
     // Another card takes its place: the first is decided, once.
-    w.card(50_000, 1);
-    assert_eq!(w.card(51_000, 2), refused);
-    assert_eq!(w.keys(51_100, "1407#"), refused);
+    w.card(52_000, 1);
+    assert_eq!(w.card(53_000, 2), refused);
+    assert_eq!(w.keys(53_100, "1407#"), refused);
     // A card that may not pass anyway is told so, PIN or none.
     w.card(60_000, 4);
     assert_eq!(w.keys(60_100, "4407#"), denied(Way::Card, Reason::CredentialExpired));

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::domain::{Clock, DoorId, Duration, EventKind, Instant, RefusedUpdate};
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::Link;
+use crate::io::pump::{self, Urgent};
 use crate::io::store::Writer;
 use crate::io::{PinError, Pins};
 use crate::journal::Journal;
@@ -93,6 +94,7 @@ impl Gate {
 
     /// Turns until told to stop; then leaves the outputs safe and what was recorded on disk.
     pub(super) fn run(mut self, events: &Receiver<Event>) -> Result<(), PinError> {
+        tracing::info!(priority = pump::outrank(Urgent::Loop), "the loop runs");
         // Safe until now; from here on somebody decides.
         for door in &self.parts.config.doors {
             if door.relay.safe_energised {

@@ -59,6 +59,9 @@ pub(super) struct Tap {
     to: Mutex<Option<SyncSender<Heard>>>,
 }
 
+/// Stands for a key that is not shown; no keypad has it.
+const HIDDEN: char = '\u{2022}';
+
 impl Tap {
     pub(super) fn is_on(&self) -> bool {
         self.on.load(Ordering::Relaxed)
@@ -97,7 +100,7 @@ impl Tap {
 
     pub(super) fn tell_key(&self, at: Instant, reader: &str, key: Key) {
         let key = match key {
-            _ if !self.show_keys.load(Ordering::Relaxed) => '*',
+            _ if !self.show_keys.load(Ordering::Relaxed) => HIDDEN,
             Key::Digit(digit) => char::from_digit(digit.into(), 10).unwrap_or('?'),
             Key::Clear => '*',
             Key::Enter => '#',

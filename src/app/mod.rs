@@ -70,12 +70,20 @@ pub enum AppError {
     Link(#[from] LinkError),
     #[error("{path}: {cause}: make the folder, and give it to the user the gate runs as")]
     Folder { path: PathBuf, cause: std::io::Error },
+    #[error(
+        "[trust] root_key is the example's, whose secret half is published: put in your site's, as `eithergate \
+         site gate add` printed it"
+    )]
+    ExampleKey,
     #[error("a thread can't start: {0}")]
     Thread(#[from] std::io::Error),
 }
 
 /// Runs the gate until it is told to stop.
 pub fn run(config: Config) -> Result<(), AppError> {
+    if config.trusts_everybody() {
+        return Err(AppError::ExampleKey);
+    }
     let clock = SystemClock;
     // Whatever the gate writes is its own, also in a folder somebody else made.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));

@@ -26,7 +26,7 @@ pub enum PinsError {
     /// Set safe, but not safe any more once it was let go.
     #[error(
         "{name} was set safe, but this kernel makes line {line} an input again when it is let go, and the board \
-         pulls it to its energised level: fit a resistor that pulls it the other way, or use another line"
+         pulls it to the other level: fit a stronger resistor outside that pulls it to its safe level, or use another line"
     )]
     FellBack { name: String, line: u32 },
 }

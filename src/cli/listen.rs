@@ -61,8 +61,14 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
             announce(&args, "through the running gate: cards open as usual")?;
             for heard in heard {
                 if !show(&args, &config, &heard) {
-                    break;
+                    return Ok(());
                 }
+            }
+            // A little early is the gate's clock; much too early is the gate's end.
+            if Instant::now() + Duration::from_secs(1) < end {
+                return Err(Failure::Unavailable(
+                    "the gate has ended, and listening with it".into(),
+                ));
             }
             Ok(())
         }

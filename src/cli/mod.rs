@@ -1,5 +1,13 @@
 //! Arguments, tracing, exit codes; one file a subcommand. Never byte formats, never policy.
 
+/// As the standard one, but a reader that has gone away (`| head`) or a full disk is no reason to panic.
+macro_rules! println {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($what)*);
+    }};
+}
+
 mod check;
 mod decode;
 /// Public for the integration tests, which play on the same stage.

@@ -19,7 +19,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     log(args.json);
     let config = load_config(&args.config)?;
     app::run(config).map_err(|error| match error {
-        app::AppError::Key(_) => Failure::Config(error.to_string()),
+        app::AppError::Key(_) | app::AppError::ExampleKey => Failure::Config(error.to_string()),
         _ => Failure::Unavailable(error.to_string()),
     })
 }

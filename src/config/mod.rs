@@ -311,6 +311,9 @@ fn list(path: &Path, mistakes: &[Mistake]) -> String {
     mistakes.iter().map(|m| format!("  {name}:{m}")).collect::<Vec<_>>().join("\n")
 }
 
+/// In `config/eithergate.toml`: RFC 8032's first test key, whose secret half is printed there.
+const EXAMPLE_ROOT_KEY: &str = "ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
 /// A configuration of a megabyte is no configuration.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -393,6 +396,11 @@ impl Config {
             }
         }
         outputs
+    }
+
+    /// Whether the site's key is still the example's, which is a published test key: anybody could sign.
+    pub fn trusts_everybody(&self) -> bool {
+        self.trust.root_key.to_string() == EXAMPLE_ROOT_KEY
     }
 
     pub fn door_name(&self, id: DoorId) -> &str {

@@ -17,7 +17,7 @@ use crate::domain::DoorId;
 pub(crate) use lines::reset_pull;
 use lines::{ActiveAt, Lines};
 use ports::Ports;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use toml::de::DeTable;
 
@@ -111,8 +111,14 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     let buses: Vec<_> =
         root.sections("bus").into_iter().map(|s| seats.bus(s, &mut ports)).collect();
     let mut readers = Vec::new();
+    let mut reader_names = BTreeSet::new();
     for s in root.sections("reader") {
         let span = s.span();
+        if let Some(name) = s.text("name")
+            && !reader_names.insert(name.value)
+        {
+            s.note(name.span, "name", "another reader has this name: give each its own");
+        }
         let sockets =
             readers::Sockets { framings: &framings, ports: &mut ports, buses: &mut seats };
         let reader = readers::reader(s, &door_ids, &formats, &mut lines, sockets);

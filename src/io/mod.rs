@@ -7,7 +7,7 @@ pub mod mqtt;
 #[cfg(feature = "osdp")]
 pub mod osdp;
 pub mod port;
-mod pump;
+pub mod pump;
 pub mod rpi;
 pub mod serial;
 #[cfg(feature = "sim")]

@@ -100,7 +100,9 @@ pub enum InstallError {
     NoSuchReader,
     #[error("this reader is pinned to assurance = \"low\": it has no key")]
     Low,
-    #[error("another reader of this bus is being installed: one at a time")]
+    #[error(
+        "a reader of this bus is being installed, one at a time: `eithergate reader status` tells which and for how long"
+    )]
     Busy,
     #[error("the key can't be kept: see the gate's log")]
     NoKey,

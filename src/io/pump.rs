@@ -109,7 +109,7 @@ impl<S: EdgeSource + 'static> Pump<S> {
         std::thread::Builder::new()
             .name("pins".into())
             .spawn(move || {
-                tracing::info!(priority = outrank(), "the pins' thread runs");
+                tracing::info!(priority = outrank(Urgent::Pins), "the pins' thread runs");
                 while self.turn(clock.now()) {}
             })
             .map(drop)
@@ -262,9 +262,22 @@ impl Debounce {
     }
 }
 
+/// Which thread is to outrank the ordinary ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgent {
+    Pins,
+    /// Below the pins' thread: what it decides is as urgent, but an edge must not wait for it. It never
+    /// blocks and each turn is bounded; the kernel holds back what runs wild at real-time priority.
+    Loop,
+}
+
 /// Puts this thread above ordinary ones, as far as it is permitted; says how far that was.
-fn outrank() -> &'static str {
-    let fifo = libc::sched_param { sched_priority: PRIORITY };
+pub fn outrank(whom: Urgent) -> &'static str {
+    let sched_priority = match whom {
+        Urgent::Pins => PRIORITY,
+        Urgent::Loop => PRIORITY - 1,
+    };
+    let fifo = libc::sched_param { sched_priority };
     // SAFETY: both calls take plain numbers and a struct that outlives them, and concern this thread alone.
     let (real_time, nice) = unsafe {
         let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;

@@ -43,15 +43,23 @@ struct Line<F> {
     untold: Option<LinkNews>,
     /// Reads that the loop had no room for.
     lost: u32,
+    /// Bytes of this burst that belong to no frame, and when the burst is over.
+    strays: Option<(u32, Instant)>,
 }
+
+/// Silence that ends a burst of bytes.
+const BURST_ENDS: Duration = Duration::from_millis(100);
+/// So many bytes without a frame are no line ending and no noise: a reader of another speed or framing.
+const FOREIGN: u32 = 6;
 
 impl<F: FnMut(Meaning) -> bool> Line<F> {
     fn new(id: ReaderId, name: String, parser: Parser, offer: F) -> Self {
-        Self { id, name, parser, offer, untold: None, lost: 0 }
+        Self { id, name, parser, offer, untold: None, lost: 0, strays: None }
     }
 
     /// Takes what happened; says when it wants to be asked again.
     fn take(&mut self, now: Instant, event: SerialEvent<'_>) -> Option<Instant> {
+        self.end_burst(now);
         match event {
             SerialEvent::Up => {
                 // Somebody may be in the middle of a frame.
@@ -67,13 +75,43 @@ impl<F: FnMut(Meaning) -> bool> Line<F> {
                 self.catch_up();
                 for byte in bytes {
                     let outcome = self.parser.byte(now, *byte);
+                    self.stray(now, &outcome);
                     self.tell(outcome);
                     self.poll(now);
                 }
             }
             SerialEvent::Quiet => self.poll(now),
         }
-        if self.catch_up() { self.parser.deadline() } else { Some(now + AGAIN) }
+        if !self.catch_up() {
+            return Some(now + AGAIN);
+        }
+        let burst_ends = self.strays.map(|(_, ends)| ends);
+        self.parser.deadline().into_iter().chain(burst_ends).min()
+    }
+
+    /// Counts what begins no frame. A frame, good or bad, is told by itself.
+    fn stray(&mut self, now: Instant, outcome: &Outcome) {
+        match outcome {
+            Parsed::NotForUs => {
+                let (count, _) = self.strays.unwrap_or((0, now));
+                self.strays = Some((count.saturating_add(1), now + BURST_ENDS));
+            }
+            Parsed::NeedMore => {}
+            Parsed::Item(_) | Parsed::Corrupt(_) => self.strays = None,
+        }
+    }
+
+    /// A burst in which nothing was recognised must not look like a reader that is not connected.
+    fn end_burst(&mut self, now: Instant) {
+        if let Some((count, _)) = self.strays.take_if(|(_, ends)| *ends <= now)
+            && count >= FOREIGN
+        {
+            let reader = self.id;
+            tracing::debug!(reader = %self.name, count, "bytes of another speed or framing");
+            if !(self.offer)(Meaning::Fault { reader, fault: ReadFault::Framing }) {
+                self.lost = self.lost.saturating_add(1);
+            }
+        }
     }
 
     fn poll(&mut self, now: Instant) {
@@ -157,6 +195,26 @@ mod tests {
         line.take(NOW + LATER, SerialEvent::Up);
         line.take(NOW + LATER, SerialEvent::Bytes(&good[5..]));
         assert_eq!(words(&told), ["Down", "Up"]);
+    }
+
+    #[test]
+    fn bytes_of_another_speed_are_told_once_a_burst_and_line_endings_are_not() {
+        let framing = preset("rdm6300").expect("a preset");
+        let good = framing.encode(42).expect("it fits");
+        let told = RefCell::new(Vec::new());
+        let offer = |meaning| {
+            told.borrow_mut().push(meaning);
+            true
+        };
+        let mut line = Line::new(ReaderId(0), "yard".into(), Parser::new(framing), offer);
+        line.take(NOW, SerialEvent::Up);
+        let due = line.take(NOW, SerialEvent::Bytes(b"\xe6\x18\x80\xff\xfe\x66\x00\x9e"));
+        line.take(due.expect("the burst ends"), SerialEvent::Quiet);
+        assert_eq!(words(&told), ["Up", "framing"]);
+        let stream = [&good[..], b"\r\n"].concat();
+        let due = line.take(NOW + LATER, SerialEvent::Bytes(&stream));
+        assert_eq!(line.take(due.expect("the burst ends"), SerialEvent::Quiet), None);
+        assert_eq!(words(&told), ["em4100:42"]);
     }
 
     #[test]

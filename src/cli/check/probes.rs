@@ -69,7 +69,14 @@ fn keys(config: &Config) -> Vec<Finding> {
             "as it says; a new key makes the templates enrolled under the old one useless",
         ),
     });
-    [Some(gate), template].into_iter().flatten().collect()
+    let site = config.trusts_everybody().then(|| {
+        Finding::fail(
+            "site key",
+            "root_key is the example's, whose secret half is published: anybody could sign for this site",
+            "put in your site's, as `eithergate site gate add` printed it",
+        )
+    });
+    [site, Some(gate), template].into_iter().flatten().collect()
 }
 
 fn folders(config: &Config) -> Vec<Finding> {
@@ -82,7 +89,8 @@ fn folders(config: &Config) -> Vec<Finding> {
 fn folder(check: &'static str, dir: &Path) -> Finding {
     let name = dir.display();
     // One that isn't there yet is made at start, inside the nearest one that is.
-    let Some(there) = dir.ancestors().find(|d| d.is_dir()) else {
+    let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
+    let Some(there) = absolute.ancestors().find(|d| d.is_dir()) else {
         return Finding::fail(check, format!("{name} can't be made"), "name another folder");
     };
     if rustix::fs::access(there, rustix::fs::Access::WRITE_OK).is_err() {

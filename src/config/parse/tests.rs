@@ -30,8 +30,29 @@ fn the_example_is_valid_and_relative_paths_start_from_its_folder() {
     assert_eq!(config.readers[0].formats[0].name().as_str(), "h10301");
     let broker = config.broker.unwrap_or_else(|| panic!("no broker"));
     assert_eq!((broker.host.as_str(), broker.port, broker.tls), ("broker.example", 8883, true));
+    assert!(
+        config_of(EXAMPLE).trusts_everybody(),
+        "a key that anybody may take over is not noticed"
+    );
+    let other = EXAMPLE.replace(
+        "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw",
+    );
+    assert!(!config_of(&other).trusts_everybody());
     let access = config.face.map(|f| f.max_age);
     assert_eq!(access, Some(Duration::from_secs(1)));
+}
+
+fn config_of(text: &str) -> crate::config::Config {
+    parse(text, Path::new("/etc/eithergate")).unwrap_or_else(|m| panic!("{m:#?}"))
+}
+
+#[test]
+fn names_of_readers_are_their_own() {
+    let two = format!(
+        "{EXAMPLE}\n[[reader]]\nname = \"entrance\"\ndoor = \"main\"\nd0 = 20\nd1 = 21\nformats = [\"h10301\"]\n"
+    );
+    one(mistakes(&two), "name: another reader has this name: give each its own");
 }
 
 #[test]
