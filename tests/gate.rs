@@ -1,37 +1,19 @@
 //! The real daemon with a real Mosquitto, a real office, and simulated pins: the card's whole way, what
 //! is refused, and what survives being killed.
 
+mod stage;
+
 use eithergate::cli::demo::eyes::Sight;
-use eithergate::cli::demo::world::{GATE, NEIGHBOUR, RESIDENT, SITE, Stage, UNKNOWN, World};
+use eithergate::cli::demo::world::{GATE, NEIGHBOUR, RESIDENT, SITE, UNKNOWN, World};
 use rumqttc::{Client, Event, MqttOptions, Outgoing, Packet, QoS};
+use stage::{Outcome, SOON, card_gate, is_applied, must, program};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const SOON: Duration = Duration::from_secs(20);
 const QUIET: Duration = Duration::from_millis(600);
-
-type Outcome = Result<(), Box<dyn std::error::Error>>;
-
-fn program() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_eithergate"))
-}
-
-fn card_gate() -> World {
-    let stage = Stage { program: program(), pictures: None, sabotage: None };
-    let world = World::build(stage, &|_| {}).unwrap_or_else(|e| panic!("{e:?}"));
-    let applied = |s: &Sight| matches!(s, Sight::Ack(a) if a["applied"] == true);
-    assert!(world.eyes.wait(0, SOON, applied).is_some(), "no allowlist was applied");
-    world
-}
-
-#[track_caller]
-fn must(outcome: Result<(), eithergate::cli::Failure>) {
-    outcome.unwrap_or_else(|e| panic!("{e:?}"));
-}
 
 #[test]
 fn a_card_opens_and_a_stranger_s_does_not() {
@@ -97,8 +79,7 @@ fn what_arrives_on_the_allowlist_topic_is_applied_whole_or_refused() -> Outcome 
     // A newer list is applied; then the older one is refused, and so it is after a restart.
     let mark = world.eyes.mark();
     must(world.publish());
-    let applied = |s: &Sight| matches!(s, Sight::Ack(a) if a["applied"] == true);
-    assert!(world.eyes.wait(mark, SOON, applied).is_some(), "the newer list was not applied");
+    assert!(world.eyes.wait(mark, SOON, is_applied).is_some(), "the newer list was not applied");
     for restart in [false, true] {
         if restart {
             must(world.crash_gate());

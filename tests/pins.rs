@@ -1,32 +1,12 @@
 //! The real daemon on simulated pins that are late, that let go of their lines the way kernels do, and that
 //! a board pulls.
 
+mod stage;
+
 use eithergate::cli::demo::eyes::Sight;
-use eithergate::cli::demo::world::{RESIDENT, Stage, World};
-use std::path::PathBuf;
+use eithergate::cli::demo::world::{RESIDENT, World};
+use stage::{Outcome, SOON, card_gate, must, program};
 use std::process::{Command, Output};
-use std::time::Duration;
-
-const SOON: Duration = Duration::from_secs(20);
-
-type Outcome = Result<(), Box<dyn std::error::Error>>;
-
-fn program() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_eithergate"))
-}
-
-fn card_gate() -> World {
-    let stage = Stage { program: program(), pictures: None, sabotage: None };
-    let world = World::build(stage, &|_| {}).unwrap_or_else(|e| panic!("{e:?}"));
-    let applied = |s: &Sight| matches!(s, Sight::Ack(a) if a["applied"] == true);
-    assert!(world.eyes.wait(0, SOON, applied).is_some(), "no allowlist was applied");
-    world
-}
-
-#[track_caller]
-fn must(outcome: Result<(), eithergate::cli::Failure>) {
-    outcome.unwrap_or_else(|e| panic!("{e:?}"));
-}
 
 fn run(world: &World, args: &[&str]) -> std::io::Result<Output> {
     let config = world.path("gate.toml");

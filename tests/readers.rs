@@ -1,46 +1,25 @@
 //! The reader side with the real daemon, a real broker, and simulated pins: an installer who listens, a card
 //! with its PIN, lights, a reader that is opened.
 
+mod stage;
+
 use eithergate::cli::demo::eyes::Sight;
-use eithergate::cli::demo::world::{RESIDENT, Stage, World};
+use eithergate::cli::demo::world::{RESIDENT, World};
 use serde_json::{Value, json};
+use stage::{Outcome, SOON, card_gate, is_applied, must, program};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
 const QUIET: Duration = Duration::from_millis(600);
 
 /// The resident's card as it comes over the wires, and with both wires exchanged.
 const FRAME: &str = "2f623ae";
 const EXCHANGED: &str = "109dc51";
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
-
-fn program() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_eithergate"))
-}
-
-fn card_gate() -> World {
-    let stage = Stage { program: program(), pictures: None, sabotage: None };
-    let world = World::build(stage, &|_| {}).unwrap_or_else(|e| panic!("{e:?}"));
-    assert!(world.eyes.wait(0, SOON, is_applied).is_some(), "no allowlist was applied");
-    world
-}
-
-fn is_applied(sight: &Sight) -> bool {
-    matches!(sight, Sight::Ack(a) if a["applied"] == true)
-}
-
 fn relay(sight: &Sight, on: bool) -> bool {
     matches!(sight, Sight::Output { name, active } if name == "main.relay" && *active == on)
-}
-
-#[track_caller]
-fn must(outcome: Result<(), eithergate::cli::Failure>) {
-    outcome.unwrap_or_else(|e| panic!("{e:?}"));
 }
 
 /// The simulated pins, from outside.
