@@ -1,59 +1,89 @@
 //! Every deadline of the gate in one table: a timeout is data, never a stray sleep.
 
-use crate::domain::{DoorId, Instant};
+use crate::domain::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What is due when a deadline passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Timer {
-    /// The grant ends.
-    Relock,
-    /// The door has stood open too long.
-    Held,
+/// One deadline for each key, so arming twice replaces and nothing can pile up. Each operation takes
+/// time in the logarithm of how many are armed.
+#[derive(Clone, Debug)]
+pub struct Timers<K> {
+    due: BTreeSet<(Instant, K)>,
+    at: BTreeMap<K, Instant>,
 }
 
-const KINDS: [Timer; 2] = [Timer::Relock, Timer::Held];
-
-/// One slot for each kind and door, so arming twice replaces and nothing can pile up.
-#[derive(Debug)]
-pub(super) struct Timers {
-    slots: Vec<[Option<Instant>; KINDS.len()]>,
+impl<K> Default for Timers<K> {
+    fn default() -> Self {
+        Self { due: BTreeSet::new(), at: BTreeMap::new() }
+    }
 }
 
-impl Timers {
-    pub(super) fn new(doors: usize) -> Self {
-        Self { slots: vec![[None; KINDS.len()]; doors] }
+impl<K: Copy + Ord> Timers<K> {
+    pub fn arm(&mut self, key: K, at: Instant) {
+        if let Some(before) = self.at.insert(key, at) {
+            self.due.remove(&(before, key));
+        }
+        self.due.insert((at, key));
     }
 
-    pub(super) fn arm(&mut self, timer: Timer, door: DoorId, at: Instant) {
-        self.set(timer, door, Some(at));
-    }
-
-    pub(super) fn disarm(&mut self, timer: Timer, door: DoorId) {
-        self.set(timer, door, None);
-    }
-
-    fn set(&mut self, timer: Timer, door: DoorId, at: Option<Instant>) {
-        if let Some(slots) = self.slots.get_mut(usize::from(door.0)) {
-            slots[timer as usize] = at;
+    pub fn disarm(&mut self, key: K) {
+        if let Some(before) = self.at.remove(&key) {
+            self.due.remove(&(before, key));
         }
     }
 
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.slots.iter().flatten().flatten().min().copied()
+    /// When this key is due, if it is armed.
+    pub fn get(&self, key: K) -> Option<Instant> {
+        self.at.get(&key).copied()
     }
 
-    /// Takes the earliest deadline that is not after `now`.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Timer, DoorId)> {
-        let due = self.next().filter(|due| *due <= now)?;
-        for (door, slots) in self.slots.iter_mut().enumerate() {
-            for kind in KINDS {
-                let slot = &mut slots[kind as usize];
-                if *slot == Some(due) {
-                    *slot = None;
-                    return Some((kind, DoorId(door as u8)));
-                }
-            }
+    pub fn next(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the earliest deadline that is not after `now`; of several at one time, the first by key.
+    pub fn pop_due(&mut self, now: Instant) -> Option<(Instant, K)> {
+        let (at, key) = *self.due.first()?;
+        if at > now {
+            return None;
         }
-        None
+        self.due.remove(&(at, key));
+        self.at.remove(&key);
+        Some((at, key))
+    }
+
+    pub fn len(&self) -> usize {
+        self.due.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_come_in_their_order_each_once() {
+        let mut timers = Timers::default();
+        timers.arm('b', Instant(5));
+        timers.arm('a', Instant(5));
+        timers.arm('c', Instant(9));
+        timers.arm('c', Instant(2));
+        timers.arm('d', Instant(1));
+        timers.disarm('d');
+        timers.disarm('x');
+        assert_eq!((timers.next(), timers.len()), (Some(Instant(2)), 3));
+        assert_eq!(timers.get('c'), Some(Instant(2)));
+        let mut seen = Vec::new();
+        while let Some((at, key)) = timers.pop_due(Instant(5)) {
+            seen.push((at.0, key));
+        }
+        assert_eq!(seen, [(2, 'c'), (5, 'a'), (5, 'b')]);
+        assert!(timers.is_empty());
+        assert_eq!(timers.get('c'), None);
+        timers.arm('e', Instant(7));
+        assert_eq!(timers.pop_due(Instant(6)), None);
     }
 }

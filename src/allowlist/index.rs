@@ -139,12 +139,8 @@ impl Index {
 
     fn entitlement(&self, index: u32) -> Option<Entitlement> {
         let subject = self.subjects.get(index as usize)?;
-        let mut right = Entitlement {
-            subject: subject.id,
-            ways: Ways { card: subject.flags & CARD != 0, face: subject.flags & FACE != 0 },
-            from: None,
-            until: None,
-        };
+        let ways = Ways { card: subject.flags & CARD != 0, face: subject.flags & FACE != 0 };
+        let mut right = Entitlement::unlimited(subject.id, ways);
         if subject.flags & PERIOD != 0 {
             // A period that can't be found must not widen a right into one without end.
             let at = self.periods.binary_search_by_key(&index, |p| p.subject).ok()?;

@@ -163,7 +163,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<(CardKey, Index), RefusedUpdate> {
         }
         let from = reader.time(flags & FROM != 0)?;
         let until = reader.time(flags & UNTIL != 0)?;
-        index.add(&Entitlement { subject, ways, from, until }).map_err(|_| malformed)?;
+        let right = Entitlement { from, until, ..Entitlement::unlimited(subject, ways) };
+        index.add(&right).map_err(|_| malformed)?;
         if flags & PIN != 0 {
             index.add_pin(PinTag(reader.take()?));
         }

@@ -133,11 +133,11 @@ fn a_card_and_a_subject_are_found_with_their_rights() -> Outcome {
     let open = Allowlist::open(&envelope, &world.gate_keys, &world.expected(), None);
     let list = open.map_err(|e| format!("{e:?}"))?;
     assert_eq!((list.version(), list.subjects(), list.cards()), (7, 2, 2));
+    let ways = Ways { card: true, face: true };
     let right = Entitlement {
-        subject: subject(2),
-        ways: Ways { card: true, face: true },
         from: Some(NOW),
         until: Some(later(1)),
+        ..Entitlement::unlimited(subject(2), ways)
     };
     assert_eq!(list.card(&card), Some(right));
     assert_eq!(list.subject(&subject(2)), Some(right));
@@ -411,7 +411,7 @@ proptest! {
         prop_assert_eq!(index.subjects() as usize, plain.entries.len());
         for (subject, entry) in &plain.entries {
             let right = Entitlement {
-                subject: *subject, ways: entry.ways, from: entry.from, until: entry.until };
+                from: entry.from, until: entry.until, ..Entitlement::unlimited(*subject, entry.ways) };
             prop_assert_eq!(index.by_subject(subject), Some(right));
             for card in &entry.cards {
                 prop_assert_eq!(index.by_card(card), Some(right));

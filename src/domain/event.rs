@@ -1,7 +1,9 @@
 //! What happened, in ONVIF's access-control words. An event has no field that could name a person: no
 //! subject, no card number, no credential hash. It is anonymous because there is nothing to remove.
 
-use super::{DoorId, Instant, ReadFault, ReaderId, SecurityBreach, WallTime};
+use super::{
+    DoorId, Instant, LineState, OperatorId, ReadFault, ReaderId, SecurityBreach, WallTime, Wire,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -13,6 +15,8 @@ pub enum Way {
     Face,
     /// Request to exit: nobody is identified.
     Rex,
+    /// An operator's signed command.
+    Operator,
 }
 
 /// Why a presentation was denied (ONVIF access rules, `tns1:AccessControl/Denied`).
@@ -44,8 +48,17 @@ pub enum DoorMode {
     LockedOpen,
 }
 
+/// Who set a door's mode.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SetBy {
+    Fire,
+    Schedule,
+    Operator(OperatorId),
+}
+
 /// Something a person has to look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alarm {
     /// The door opened without a grant.
@@ -53,6 +66,23 @@ pub enum Alarm {
     /// The door was left open too long.
     DoorHeld,
     Fire,
+    /// The fire loop is cut or bridged: a fire could not be told.
+    FireLine,
+    /// A line that the door's rules rest on is cut or bridged.
+    LineFault,
+    /// Request to exit has been active too long: a stuck button, or something before its sensor.
+    ExitHeld,
+    /// Unknown cards or wrong PINs, one after the other.
+    Guessing,
+    /// Every card reader of the entrance is dead: faces go on alone until one is mended.
+    CardPathDown,
+    /// A credential was given under threat.
+    Duress,
+    Mains,
+    Battery,
+    Enclosure,
+    /// Somebody at the gate calls for the guard.
+    CallGuard,
     /// Somebody opened a reader or took it off the wall.
     Tamper,
     /// A reader doesn't answer on its bus or port.
@@ -124,9 +154,62 @@ pub enum EventKind {
         way: Way,
         reason: Reason,
     },
+    /// A credential was given under threat. The door opened as if nothing were.
+    Duress {
+        door: DoorId,
+        way: Way,
+    },
+    /// The subject came in again without having left.
+    ApbViolation {
+        door: DoorId,
+        way: Way,
+    },
+    /// Somebody came in on no grant through a door that a grant had opened; the how manieth since it was
+    /// last closed.
+    Tailgating {
+        door: DoorId,
+        count: u32,
+    },
+    /// Somebody passed against the direction that was granted.
+    WrongWay {
+        door: DoorId,
+    },
+    /// The door is about to be open too long.
+    DoorHeldWarning {
+        door: DoorId,
+    },
     DoorModeChanged {
         door: DoorId,
         mode: DoorMode,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<SetBy>,
+        /// Until when, where it ends by itself and the time is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<WallTime>,
+    },
+    /// A supervised line, or one of the gate's own, is in another state.
+    LineChanged {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door: Option<DoorId>,
+        line: Wire,
+        state: LineState,
+    },
+    /// Nobody has acknowledged it yet. `active`: the cause is still there.
+    AlarmRepeated {
+        door: Option<DoorId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reader: Option<ReaderId>,
+        alarm: Alarm,
+        active: bool,
+    },
+    AlarmAcknowledged {
+        door: Option<DoorId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reader: Option<ReaderId>,
+        alarm: Alarm,
+    },
+    ClockTrusted {
+        trusted: bool,
     },
     AlarmRaised {
         door: Option<DoorId>,

@@ -13,8 +13,9 @@ mod port;
 mod reader;
 mod right;
 mod time;
+mod wired;
 
-pub use event::{Alarm, DoorMode, Event, EventKind, FaceFault, Reason, RefusedUpdate, Way};
+pub use event::{Alarm, DoorMode, Event, EventKind, FaceFault, Reason, RefusedUpdate, SetBy, Way};
 pub use face::{Liveness, Observation};
 pub use ids::{
     BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, OperatorId, PinTag, ReaderId,
@@ -26,3 +27,4 @@ pub use port::{Direction, Parity, PortSettings};
 pub use reader::{Assurance, Key, ReadFault, ReaderState, SecurityBreach, Signal};
 pub use right::{Directory, Entitlement, Ways};
 pub use time::{Clock, Duration, Instant, WallTime};
+pub use wired::{Heading, LineState, Wire};

@@ -18,6 +18,19 @@ pub struct Entitlement {
     pub from: Option<WallTime>,
     /// Not at or after, where there is an end.
     pub until: Option<WallTime>,
+    /// The weekly profile it holds in, by its place in the gate's calendar; `None` for always.
+    pub profile: Option<u8>,
+    /// How often it may be used in all; `None` for without limit.
+    pub uses: Option<u16>,
+    /// Whether the door stays open longer for this subject.
+    pub extended: bool,
+}
+
+impl Entitlement {
+    /// A right without any limit.
+    pub const fn unlimited(subject: SubjectId, ways: Ways) -> Self {
+        Self { subject, ways, from: None, until: None, profile: None, uses: None, extended: false }
+    }
 }
 
 /// Who may pass: what a decision asks. `allowlist` implements it for the signed list, tests and the
@@ -27,4 +40,8 @@ pub trait Directory {
     fn subject(&self, subject: &SubjectId) -> Option<Entitlement>;
     /// Whether this is the subject's PIN. Nobody without one has any; takes the same time for any PIN.
     fn pin_fits(&self, subject: &SubjectId, pin: &Pin) -> bool;
+    /// Whether this is the PIN the subject gives under threat.
+    fn is_duress(&self, _subject: &SubjectId, _pin: &Pin) -> bool {
+        false
+    }
 }

@@ -1,0 +1,9 @@
+//! Rules about people: who is inside already, who is guessing, who has shown one factor of two.
+
+mod factors;
+mod guessing;
+mod passback;
+
+pub(super) use factors::{Keypads, Presented, Typed};
+pub(super) use guessing::{Guessing, Turned};
+pub(super) use passback::Inside;

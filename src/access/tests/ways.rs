@@ -1,0 +1,121 @@
+//! Both ways in: a face never alone, a card never worse for it.
+
+use super::stage_tests::{of, play, usual};
+use crate::access::*;
+use crate::domain::*;
+
+#[test]
+fn a_face_opens_only_where_it_was_chosen_beside_a_card() {
+    play(
+        usual(),
+        "at 0s face 1 -> unlock, AccessGranted face
+         at 1s opens -> lock, AccessTaken face
+         at 2s closes
+         at 10s face 2 -> Denied face CredentialNotEnabled
+         at 11s face 6 -> Denied face CredentialNotEnabled
+         at 12s face 77 -> Denied face CredentialNotFound
+         at 13s stranger -> Denied face CredentialNotFound
+         at 14s face 4 -> Denied face CredentialExpired
+         at 15s face 5 -> Denied face CredentialNotActive",
+    );
+}
+
+#[test]
+fn a_stale_face_one_from_the_future_and_one_that_may_not_live_open_nothing() {
+    play(
+        usual(),
+        "at 2s face 1 seen 1001ms ago -> Denied face Other
+         at 3s face 1 seen in future -> Denied face Other
+         at 4s face 1 not alive -> Denied face Unauthorized
+         at 5s face 1 seen 1s ago -> unlock, AccessGranted face",
+    );
+}
+
+#[test]
+fn faces_that_were_refused_change_no_card_decision() {
+    play(
+        usual(),
+        "at 0s stranger -> Denied face CredentialNotFound
+         at 0s stranger -> Denied face CredentialNotFound
+         at 0s stranger -> Denied face CredentialNotFound
+         at 0s stranger -> Denied face CredentialNotFound
+         at 0s stranger -> Denied face CredentialNotFound
+         at 0s stranger -> Denied face CredentialNotFound
+         at 0s face 2 -> Denied face CredentialNotEnabled
+         at 0s card 2 -> unlock, AccessGranted card",
+    );
+}
+
+#[test]
+fn readers_show_what_was_decided() {
+    play(
+        usual(),
+        "at 0s readers shown
+         at 1s card 1 -> unlock, AccessGranted card, reader 0 shows Granted
+         at 2s stranger -> Denied face CredentialNotFound, reader 0 shows UseYourCard
+         at 3s card 99 -> Denied card CredentialNotFound, reader 0 shows Denied",
+    );
+}
+
+#[test]
+fn the_last_reader_dies_and_faces_go_on_with_a_critical_alarm() {
+    let mut options = usual();
+    options.readers.push(options.readers[0].clone());
+    play(
+        options,
+        "at 0s reader dead reader 0
+         at 1s status -> Locked, cards up, faces up
+         at 2s reader dead reader 1 -> AlarmRaised card-path-down
+         at 3s status -> Locked, cards down, faces up
+         at 4s face 1 -> unlock, AccessGranted face
+         at 5s opens -> lock, AccessTaken face
+         at 6s closes
+         at 7s camera dead
+         at 8s status -> Locked, cards down, faces down
+         at 302s time -> AlarmRepeated card-path-down
+         at 400s reader well reader 0 -> AlarmCleared card-path-down
+         at 401s status -> Locked, cards up, faces down",
+    );
+}
+
+#[test]
+fn a_gate_whose_only_way_in_would_be_a_face_is_refused() {
+    let mut options = usual();
+    options.readers.clear();
+    assert_eq!(Gate::new(options).err(), Some(Unsound::FaceAlone));
+    let mut options = usual();
+    options.readers[0].heading = Heading::Out;
+    assert_eq!(Gate::new(options).err(), Some(Unsound::FaceAlone));
+    let mut options = of(DoorKind::Strike);
+    options.doors.push(options.doors[0].clone());
+    options.readers[0].door = DoorId(1);
+    assert_eq!(Gate::new(options).err(), Some(Unsound::FaceAlone));
+}
+
+#[test]
+fn by_schedule_a_face_is_no_more_than_a_card() {
+    play(
+        usual(),
+        "person 7 has card, face, profile 0
+         person 8 has card, face, uses 1
+         at 0s face 7 -> Denied face NotPermittedAtThisTime
+         at 1h face 7 -> unlock, AccessGranted face
+         at 3601s opens -> lock, AccessTaken face
+         at 3602s closes
+         at 3610s face 8 -> use 1 kept first, unlock, AccessGranted face
+         at 3611s opens -> lock, AccessTaken face
+         at 3612s closes
+         at 3620s face 8 -> Denied face CredentialExpired",
+    );
+}
+
+#[test]
+fn by_mode_a_face_is_no_more_than_a_card() {
+    play(
+        usual(),
+        "at 0s guard sets Blocked -> DoorModeChanged Blocked by guard
+         at 1s face 1 -> Denied face NotPermittedAtThisTime
+         at 2s card 1 -> Denied card NotPermittedAtThisTime
+         at 3s status -> Blocked, cards up, faces up",
+    );
+}

@@ -1,0 +1,118 @@
+//! Weekly profiles: at which minutes of which days something holds, and which days are holidays.
+
+use super::zone::{Date, Zone};
+use crate::domain::WallTime;
+use std::collections::BTreeSet;
+
+/// Minutes of a day: not before `from`, not at or after `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub from: u16,
+    /// At most 1440, midnight.
+    pub to: u16,
+}
+
+/// A week. What goes over midnight is two spans.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Monday first.
+    pub days: [Vec<Span>; 7],
+    /// In place of the weekday's on a holiday.
+    pub holiday: Vec<Span>,
+}
+
+/// Why a calendar makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadCalendar {
+    #[error("profile {0}: a span begins before it ends, and ends at 24:00 at the latest")]
+    Span(usize),
+    #[error("there is room for 255 profiles")]
+    TooMany,
+}
+
+/// Where the gate stands in time, its profiles, its holidays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calendar {
+    zone: Zone,
+    profiles: Vec<Profile>,
+    holidays: BTreeSet<Date>,
+}
+
+impl Calendar {
+    pub fn new(
+        zone: Zone,
+        profiles: Vec<Profile>,
+        holidays: BTreeSet<Date>,
+    ) -> Result<Self, BadCalendar> {
+        if profiles.len() > 255 {
+            return Err(BadCalendar::TooMany);
+        }
+        let sound = |span: &Span| span.from < span.to && span.to <= 1_440;
+        for (i, profile) in profiles.iter().enumerate() {
+            if !profile.days.iter().flatten().chain(&profile.holiday).all(sound) {
+                return Err(BadCalendar::Span(i));
+            }
+        }
+        Ok(Self { zone, profiles, holidays })
+    }
+
+    pub(in crate::access) fn has(&self, profile: u8) -> bool {
+        usize::from(profile) < self.profiles.len()
+    }
+
+    /// Whether a profile holds. One that the calendar doesn't have never does.
+    pub(in crate::access) fn holds(&self, profile: u8, wall: WallTime) -> bool {
+        let Some(profile) = self.profiles.get(usize::from(profile)) else { return false };
+        let local = self.zone.local(wall);
+        let spans = if self.holidays.contains(&local.date) {
+            Some(&profile.holiday)
+        } else {
+            profile.days.get(usize::from(local.weekday))
+        };
+        spans.into_iter().flatten().any(|s| (s.from..s.to).contains(&local.minute))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_week_with_a_holiday() {
+        let office = Span { from: 8 * 60, to: 18 * 60 };
+        let night = [Span { from: 0, to: 360 }, Span { from: 1_320, to: 1_440 }];
+        let mut days: [Vec<Span>; 7] = Default::default();
+        days[0] = vec![office];
+        days[6] = night.to_vec();
+        let week = Profile { days, holiday: vec![Span { from: 600, to: 601 }] };
+        let holidays = [Date { year: 2026, month: 11, day: 30 }].into();
+        let zone = Zone::new(480, None).expect("sound");
+        let calendar = Calendar::new(zone, vec![week], holidays).expect("sound");
+        // Monday 2026-11-23 00:00 in China is Sunday 16:00 UTC.
+        let monday = 1_795_363_200;
+        let holds = |day: u64, minute: u64| {
+            calendar.holds(0, WallTime::from_secs(monday + day * 86_400 + minute * 60))
+        };
+        assert!(!holds(0, 479) && holds(0, 480) && holds(0, 1_079) && !holds(0, 1_080));
+        assert!(!holds(1, 600), "Tuesday has none");
+        assert!(holds(6, 0) && holds(6, 359) && !holds(6, 360) && holds(6, 1_439));
+        assert!(!holds(7, 480) && holds(7, 600) && !holds(7, 601), "the holiday's own hours");
+        assert!(holds(14, 480), "and the Monday after is one again");
+        assert!(!calendar.holds(1, WallTime::from_secs(monday)), "no such profile");
+        assert!(calendar.has(0) && !calendar.has(1));
+    }
+
+    #[test]
+    fn spans_that_make_no_sense_are_refused() {
+        for bad in [Span { from: 5, to: 5 }, Span { from: 6, to: 5 }, Span { from: 0, to: 1_441 }] {
+            let profile = Profile { holiday: vec![bad], ..Profile::default() };
+            let made = Calendar::new(Zone::default(), vec![profile], BTreeSet::new());
+            assert_eq!(made, Err(BadCalendar::Span(0)));
+        }
+        let many = vec![Profile::default(); 256];
+        assert_eq!(
+            Calendar::new(Zone::default(), many, BTreeSet::new()),
+            Err(BadCalendar::TooMany)
+        );
+    }
+}
