@@ -6,8 +6,10 @@ use super::face::Supervisor;
 use super::health::Shared;
 use super::listen::{self, Heard, Tap};
 use super::readers::{Buses, Meaning};
+use crate::access::Order;
 use crate::config::Config;
-use crate::domain::{Directory, ReaderId, SubjectId};
+use crate::domain::{Clock, Directory, OperatorId, ReaderId, SubjectId};
+use crate::io::clock::SystemClock;
 use crate::io::store::Store;
 use crate::wire::template::Sealed;
 use base64::Engine;
@@ -55,6 +57,10 @@ pub enum Question {
         reader: String,
         minutes: u8,
     },
+    /// Somebody has seen all alarms there are.
+    Acknowledge {},
+    /// The machine's clock is right now, whatever it said before.
+    BelieveClock {},
     /// How a reader of an OSDP bus is.
     Reader {
         reader: String,
@@ -189,6 +195,11 @@ fn answer(question: Question, stream: &UnixStream, desk: &Desk) -> Answer {
         Question::Events { after } => events(store, after),
         Question::Listen { .. } => Err("is answered line by line".into()),
         Question::InstallReader { reader, minutes } => install(&reader, minutes, stream, desk),
+        Question::Acknowledge {} => order(Order::Acknowledge, stream, desk),
+        Question::BelieveClock {} => match SystemClock.wall() {
+            Some(floor) => order(Order::SetFloor { floor }, stream, desk),
+            None => Err("the machine's clock is not set: set it first".into()),
+        },
         Question::Reader { reader } => {
             named(&reader, desk).and_then(|id| match desk.buses.status(id) {
                 Some(status) => serde_json::to_value(status).map_err(|e| e.to_string()),
@@ -221,6 +232,16 @@ fn install(reader: &str, minutes: u8, stream: &UnixStream, desk: &Desk) -> Resul
     // The loop takes it as soon as it has room; this thread may wait.
     desk.events.send(Event::Reader(opened)).map_err(|_| "the gate is stopping")?;
     Ok(serde_json::json!({ "minutes": minutes }))
+}
+
+/// By whoever may open the socket, under the name of this machine's user: `uid-1000`.
+fn order(order: Order, stream: &UnixStream, desk: &Desk) -> Result<Value, String> {
+    let uid = rustix::net::sockopt::socket_peercred(stream).map_err(|e| e.to_string())?.uid;
+    let by = format!("uid-{}", uid.as_raw());
+    let by: OperatorId = by.parse().map_err(|e| format!("{e}"))?;
+    tracing::info!(%by, ?order, "an order on the control socket");
+    desk.events.send(Event::Order { by, order }).map_err(|_| "the gate is stopping")?;
+    Ok(serde_json::json!({}))
 }
 
 /// Events as stored, oldest first; also for a gate that isn't running.

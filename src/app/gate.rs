@@ -2,6 +2,7 @@
 //! disk, model or network.
 
 mod horizon;
+mod memory;
 mod pins;
 mod reading;
 
@@ -9,14 +10,15 @@ use super::Event;
 use super::control::FacePath;
 use super::face::{FaceEvent, Supervisor};
 use super::feed::Feed;
-use super::health::{AllowlistHealth, DoorHealth, JournalHealth, Shared};
+use super::health::{AlarmHealth, AllowlistHealth, DoorHealth, JournalHealth, Shared};
 use super::listen::Tap;
 use super::pins::safe_levels;
 use super::readers::{Book, Buses, Readers};
-use crate::access::{self, Command, Input};
+use crate::access::{self, Command, DoorStatus, Fact, Input, Output};
 use crate::allowlist::Allowlist;
 use crate::config::Config;
 use crate::domain::{Clock, DoorId, Duration, EventKind, Instant, RefusedUpdate};
+use crate::io::PinEvent;
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::Link;
 use crate::io::pump::{self, Urgent};
@@ -25,6 +27,7 @@ use crate::io::{PinError, Pins};
 use crate::journal::Journal;
 use crate::wire::payload::{self, Ack};
 use horizon::Horizon;
+pub(super) use memory::facts;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -44,6 +47,8 @@ pub(super) struct Parts {
     pub journal: Journal,
     pub epoch: [u8; 8],
     pub writer: Writer,
+    /// What the gate before this one remembered.
+    pub facts: Vec<Fact>,
     pub allowlist: Arc<Allowlist>,
     pub shared: Arc<Shared>,
     pub edges_lost: Arc<AtomicBool>,
@@ -70,10 +75,11 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(parts: Parts) -> Self {
-        let now = parts.clock.now();
-        Self {
-            core: access::Gate::new(parts.config.access_options()),
+    pub(super) fn new(mut parts: Parts) -> Result<Self, access::Unsound> {
+        let (now, wall) = (parts.clock.now(), parts.clock.wall());
+        let facts = std::mem::take(&mut parts.facts);
+        Ok(Self {
+            core: access::Gate::restore(parts.config.access_options(), facts, now, wall)?,
             readers: Readers::new(&parts.config, parts.tap.clone(), parts.buses.clone()),
             commands: Vec::new(),
             link: None,
@@ -85,7 +91,7 @@ impl Gate {
             unwritten: 0,
             lost: 0,
             parts,
-        }
+        })
     }
 
     pub(super) fn set_link(&mut self, link: Option<(Link, Arc<Feed>)>) {
@@ -95,13 +101,8 @@ impl Gate {
     /// Turns until told to stop; then leaves the outputs safe and what was recorded on disk.
     pub(super) fn run(mut self, events: &Receiver<Event>) -> Result<(), PinError> {
         tracing::info!(priority = pump::outrank(Urgent::Loop), "the loop runs");
-        // Safe until now; from here on somebody decides.
-        for door in &self.parts.config.doors {
-            if door.relay.safe_energised {
-                self.parts.outputs.set(door.relay.line, door.relay.level(false))?;
-            }
-        }
-        'turns: loop {
+        let mut stopped = self.begin(events)?;
+        'turns: while !stopped {
             let mut next = match events.recv_timeout(self.sleep().into()) {
                 Ok(event) => Some(event),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -109,7 +110,8 @@ impl Gate {
             };
             let mut taken = 0;
             while let Some(event) = next {
-                if matches!(event, Event::Stop) {
+                stopped = matches!(event, Event::Stop);
+                if stopped {
                     break 'turns;
                 }
                 self.take(event)?;
@@ -126,6 +128,22 @@ impl Gate {
         drop(self.parts.face.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.parts.writer.close();
         Ok(())
+    }
+
+    /// Outputs are safe until now; from here on somebody decides. How the lines stand is known already, and the
+    /// fire's comes first: doors that a fire holds open don't shut for a moment because the gate has started.
+    /// `true` if it was told to stop already.
+    fn begin(&mut self, events: &Receiver<Event>) -> Result<bool, PinError> {
+        let mut waiting: Vec<Event> = events.try_iter().take(BURST).collect();
+        let fire = self.parts.config.fire.map(|input| input.line);
+        waiting.sort_by_key(|event| match event {
+            Event::Pins(PinEvent::Level(edge)) => Some(edge.line) != fire,
+            _ => true,
+        });
+        let stopped = waiting.iter().any(|event| matches!(event, Event::Stop));
+        waiting.into_iter().try_for_each(|event| self.take(event))?;
+        self.decide(Input::Tick)?;
+        Ok(stopped)
     }
 
     fn sleep(&self) -> Duration {
@@ -171,6 +189,13 @@ impl Gate {
                 }
             }
             Event::Allowlist(outcome) => self.allowlist(outcome),
+            Event::Kept { ticket, durable } => self.decide(Input::Kept { ticket, durable })?,
+            Event::Order { by, order } => {
+                self.decide(Input::Order { by, order })?;
+                // A clock that is believed again is told at once.
+                self.decide(Input::Tick)?;
+                self.health_due = self.parts.clock.now();
+            }
             Event::Stop => {}
         }
         Ok(())
@@ -180,43 +205,80 @@ impl Gate {
     fn decide(&mut self, input: Input) -> Result<(), PinError> {
         let (now, wall) = (self.parts.clock.now(), self.parts.clock.wall());
         let mut commands = std::mem::take(&mut self.commands);
+        let mut not_kept = Vec::new();
         self.core.handle(now, wall, input, &*self.parts.allowlist, &mut commands);
         for command in commands.drain(..) {
             match command {
-                Command::Energise { door } => self.relay(door, true)?,
-                Command::Release { door } => self.relay(door, false)?,
-                Command::Record(what) => self.record(what),
+                Command::Switch { output, on } => self.switch(output, on)?,
+                Command::Record(event) => self.record_as(event),
+                Command::Keep(fact) => {
+                    self.keep(&fact, None);
+                }
+                Command::KeepFirst { ticket, fact } => {
+                    if !self.keep(&fact, Some(ticket)) {
+                        not_kept.push(ticket);
+                    }
+                }
                 Command::Show { reader, signal } => self.readers.show(now, reader, signal),
             }
         }
         self.commands = commands;
-        Ok(())
+        not_kept
+            .into_iter()
+            .try_for_each(|ticket| self.decide(Input::Kept { ticket, durable: false }))
     }
 
-    fn relay(&mut self, door: DoorId, energised: bool) -> Result<(), PinError> {
-        let Some(door) = self.parts.config.doors.get(usize::from(door.0)) else { return Ok(()) };
-        self.parts.outputs.set(door.relay.line, door.relay.level(energised))
+    fn switch(&mut self, output: Output, on: bool) -> Result<(), PinError> {
+        let door = |id: DoorId| self.parts.config.doors.get(usize::from(id.0));
+        let line = match output {
+            Output::Lock(id) => door(id).map(|door| door.relay),
+            Output::LockOut(id) => door(id).and_then(|door| door.relay_out),
+            Output::Stop(id) => door(id).and_then(|door| door.stop),
+            Output::Warning(id) => door(id).and_then(|door| door.warning).map(|w| w.output),
+            // No line is configured for it yet.
+            Output::Siren => None,
+        };
+        line.map_or(Ok(()), |line| self.parts.outputs.set(line.line, line.level(on)))
     }
 
-    /// Numbers an event and queues it for the disk.
+    /// Records what happens now.
     pub(super) fn record(&mut self, what: EventKind) {
+        let event = self.stamped(what);
+        self.record_as(event);
+    }
+
+    fn stamped(&self, what: EventKind) -> crate::domain::Event {
+        let clock = &self.parts.clock;
+        crate::domain::Event { at: clock.now(), wall: self.core.time(clock.wall()), what }
+    }
+
+    /// Numbers an event and queues it for the disk, after what was lost before it.
+    fn record_as(&mut self, event: crate::domain::Event) {
         if self.unwritten > 0 {
             let (count, through_seq) = (self.unwritten, 0);
             self.unwritten = 0;
-            self.write(EventKind::EventsLost { count, through_seq });
+            self.write(self.stamped(EventKind::EventsLost { count, through_seq }));
         }
         if let Some(loss) = self.parts.journal.take_loss(false) {
             self.lost += loss.count;
             let (count, through_seq) = (loss.count, loss.through_seq);
-            self.write(EventKind::EventsLost { count, through_seq });
+            self.write(self.stamped(EventKind::EventsLost { count, through_seq }));
         }
-        self.write(what);
+        let alarm = matches!(
+            event.what,
+            EventKind::AlarmRaised { .. }
+                | EventKind::AlarmCleared { .. }
+                | EventKind::AlarmAcknowledged { .. }
+        );
+        if alarm {
+            // Whoever looks after many gates sees it now, not in half a minute.
+            self.health_due = self.parts.clock.now();
+        }
+        self.write(event);
     }
 
-    fn write(&mut self, what: EventKind) {
-        tracing::info!(?what, "event");
-        let clock = &self.parts.clock;
-        let event = crate::domain::Event { at: clock.now(), wall: clock.wall(), what };
+    fn write(&mut self, event: crate::domain::Event) {
+        tracing::info!(what = ?event.what, "event");
         let bytes = match serde_json::to_vec(&event) {
             Ok(bytes) => bytes,
             Err(error) => return tracing::error!(%error, "an event can't be written down"),
@@ -241,6 +303,7 @@ impl Gate {
                 if fault.is_some() {
                     self.record(EventKind::FaceRestored {});
                 }
+                self.decide(Input::FacePath { up: true })?;
             }
             FaceEvent::Degraded(fault) => {
                 let before = {
@@ -252,6 +315,7 @@ impl Gate {
                 if before != Some(fault) {
                     self.record(EventKind::FaceDegraded { fault });
                 }
+                self.decide(Input::FacePath { up: false })?;
             }
             FaceEvent::Enrolled { outcome: Err(why), .. } => {
                 tracing::warn!(?why, "a template is not used: enrol this resident again");
@@ -314,8 +378,18 @@ impl Gate {
     fn report_health(&self, now: Instant) {
         let list = &self.parts.allowlist;
         let doors = self.parts.config.doors.iter().enumerate().filter_map(|(i, door)| {
-            let mode = self.core.mode(DoorId(i as u8))?;
-            Some(DoorHealth { name: door.name.clone(), mode })
+            let DoorStatus { mode, card_path, face_path } = self.core.status(DoorId(i as u8))?;
+            let path = |up: bool| if up { "up" } else { "down" };
+            let (card, face) = (card_path.map(path), face_path.map(path));
+            Some(DoorHealth { name: door.name.clone(), mode, card, face })
+        });
+        let config = &self.parts.config;
+        let alarms = self.core.alarms().map(|((door, reader, alarm), standing)| AlarmHealth {
+            door: door.map(|door| config.door_name(door).to_owned()),
+            reader: reader.map(|reader| config.reader_name(reader).to_owned()),
+            alarm,
+            active: standing.active,
+            acknowledged: standing.acknowledged,
         });
         let face = self.parts.face.lock().unwrap_or_else(PoisonError::into_inner);
         let worker = face.as_ref().map(Supervisor::status);
@@ -324,10 +398,11 @@ impl Gate {
             let mut health = self.parts.shared.health();
             health.face.worker = worker;
             health.doors = doors.collect();
+            health.alarms = alarms.collect();
             health.readers = self.reader_health(now).collect();
             health.card.lost = self.readers.dropped();
             health.uptime_s = now.since(self.started).as_millis() / 1_000;
-            health.clock_trusted = self.parts.clock.wall().is_some();
+            health.clock_trusted = self.core.time(self.parts.clock.wall()).is_some();
             health.allowlist = AllowlistHealth {
                 version: list.version(),
                 subjects: list.subjects(),

@@ -3,7 +3,7 @@
 
 use crate::allowlist::Allowlist;
 use crate::config::Config;
-use crate::domain::{Assurance, DoorMode, ReadFault, ReaderState, SecurityBreach};
+use crate::domain::{Alarm, Assurance, DoorMode, ReadFault, ReaderState, SecurityBreach};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,7 @@ pub struct Health {
     pub allowlist: AllowlistHealth,
     pub journal: JournalHealth,
     pub doors: Vec<DoorHealth>,
+    pub alarms: Vec<AlarmHealth>,
     pub readers: Vec<ReaderHealth>,
     pub broker: bool,
     pub uptime_s: u64,
@@ -71,6 +72,25 @@ pub struct JournalHealth {
 pub struct DoorHealth {
     pub name: String,
     pub mode: DoorMode,
+    /// Whether a card reader outside works: `up` or `down`; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<&'static str>,
+    /// The same for the camera.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub face: Option<&'static str>,
+}
+
+/// An alarm whose cause is still there, or that nobody has acknowledged.
+#[derive(Clone, Debug, Serialize)]
+pub struct AlarmHealth {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub door: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
+    pub alarm: Alarm,
+    /// The cause is still there.
+    pub active: bool,
+    pub acknowledged: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -107,6 +127,7 @@ impl Shared {
             allowlist: AllowlistHealth::default(),
             journal: JournalHealth { acked, ..JournalHealth::default() },
             doors: Vec::new(),
+            alarms: Vec::new(),
             readers: Vec::new(),
             broker: false,
             uptime_s: 0,

@@ -17,12 +17,13 @@ pub mod wiring;
 
 pub use control::{Answer, Consent, MAX_TEMPLATES, Question, ask, events, listen, open_store};
 
+use crate::access::{Order, Ticket};
 use crate::allowlist::Allowlist;
 use crate::config::Config;
-use crate::domain::{Clock, EventKind, RefusedUpdate};
+use crate::domain::{Clock, EventKind, OperatorId, RefusedUpdate};
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::{Link, LinkError, LinkEvent};
-use crate::io::store::{Store, StoreError};
+use crate::io::store::{Store, StoreError, Told};
 use crate::io::{PinError, PinEvent};
 use crate::journal::{Journal, Kept};
 use crate::trust::{GateKeys, KeyFileError};
@@ -50,6 +51,16 @@ enum Event {
     Face(FaceEvent),
     Acked(u64),
     Durable(u64),
+    /// What the core wanted remembered first is on disk, or could not be written.
+    Kept {
+        ticket: Ticket,
+        durable: bool,
+    },
+    /// By somebody at the gate's own machine who may open its control socket.
+    Order {
+        by: OperatorId,
+        order: Order,
+    },
     /// An allowlist was opened and stored, or refused; with what version it claimed to be.
     Allowlist(Result<Arc<Allowlist>, (Option<u64>, RefusedUpdate)>),
     Stop,
@@ -66,6 +77,8 @@ pub enum AppError {
     Pins(#[from] pins::PinsError),
     #[error("{0}")]
     Output(#[from] PinError),
+    #[error("the configuration makes no gate: {0}")]
+    Unsound(#[from] crate::access::Unsound),
     #[error("{0}")]
     Link(#[from] LinkError),
     #[error("{path}: {cause}: make the folder, and give it to the user the gate runs as")]
@@ -106,9 +119,14 @@ pub fn run(config: Config) -> Result<(), AppError> {
     let durable = Arc::new(AtomicU64::new(extent.last.unwrap_or(0)));
     let writer = {
         let (sender, durable) = (sender.clone(), durable.clone());
-        store.writer(move |through| {
-            durable.store(through, Ordering::Release);
-            let _ = sender.send(Event::Durable(through));
+        store.writer(move |told| {
+            let _ = sender.send(match told {
+                Told::Durable(through) => {
+                    durable.store(through, Ordering::Release);
+                    Event::Durable(through)
+                }
+                Told::Kept { ticket, durable } => Event::Kept { ticket: Ticket(ticket), durable },
+            });
         })
     };
 
@@ -137,13 +155,14 @@ pub fn run(config: Config) -> Result<(), AppError> {
         journal,
         epoch: store.epoch(),
         writer,
+        facts: gate::facts(&store, &config),
         allowlist,
         shared: shared.clone(),
         edges_lost,
         face: face.clone(),
         tap: tap.clone(),
         buses: buses.clone(),
-    });
+    })?;
     gate.record(EventKind::Started { version: env!("CARGO_PKG_VERSION").into() });
     if damaged {
         tracing::error!("the store was damaged and is set aside; the journal begins a new epoch");

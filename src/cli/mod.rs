@@ -8,7 +8,9 @@ macro_rules! println {
     }};
 }
 
+mod alarms;
 mod check;
+mod clock;
 mod decode;
 /// Public for the integration tests, which play on the same stage.
 pub mod demo;
@@ -47,6 +49,8 @@ enum Command {
     Face(face::Args),
     Listen(listen::Args),
     Enroll(enroll::Args),
+    Alarms(alarms::Args),
+    Clock(clock::Args),
     /// Read the gate's journal of events
     Journal(journal::Args),
     /// Install an OSDP reader: give it its own key
@@ -75,6 +79,8 @@ pub fn main() -> ExitCode {
         Command::Face(args) => face::run(args),
         Command::Listen(args) => listen::run(args),
         Command::Enroll(args) => enroll::run(args),
+        Command::Alarms(args) => alarms::run(args),
+        Command::Clock(args) => clock::run(args),
         Command::Journal(args) => journal::run(args),
         Command::Reader(args) => reader::run(args),
         Command::Outputs(args) => outputs::run(args),

@@ -11,7 +11,7 @@ pub use raw::Mistake;
 
 use crate::access;
 use crate::domain::{
-    Assurance, Bias, CardNumber, DoorId, Duration, GateId, PortSettings, ReaderId, SiteId,
+    Assurance, Bias, CardNumber, DoorId, Duration, GateId, Heading, PortSettings, ReaderId, SiteId,
 };
 use crate::trust::PublicKey;
 use crate::wire::card::{View, serial_bits};
@@ -147,9 +147,22 @@ impl Output {
 #[derive(Clone, Debug)]
 pub struct Door {
     pub name: String,
+    pub kind: access::DoorKind,
+    pub drive: access::Drive,
+    /// Energised to open, whatever the lock: one that current holds shut hangs on the relay's NC contact. A
+    /// turnstile's for coming in.
     pub relay: Output,
+    /// A turnstile's for leaving; it always has one.
+    pub relay_out: Option<Output>,
+    /// A turnstile's for ending a passage that nobody has begun.
+    pub stop: Option<Output>,
+    pub warning: Option<Warning>,
     pub contact: Option<Input>,
     pub rex: Option<Input>,
+    /// A turnstile's contacts for having come in and having left.
+    pub passed: Option<[Input; 2]>,
+    /// Beams across the passage, the outer one first.
+    pub beams: Option<[Input; 2]>,
     pub open: Duration,
     pub held_after: Duration,
     pub relock_on_open: bool,
@@ -157,10 +170,20 @@ pub struct Door {
     pub assurance: Assurance,
 }
 
+/// Sounds at a door before it has been open too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warning {
+    pub output: Output,
+    /// How long before.
+    pub before: Duration,
+}
+
 #[derive(Clone, Debug)]
 pub struct Reader {
     pub name: String,
     pub door: DoorId,
+    /// `Out` for one inside: whoever shows a card there is leaving.
+    pub heading: Heading,
     pub link: Link,
     /// How far it is trusted: by its link, unless told otherwise.
     pub assurance: Assurance,
@@ -348,27 +371,39 @@ impl Config {
 
     /// What the core is told.
     pub fn access_options(&self) -> access::Options {
+        let doors = self.doors.iter().map(|door| {
+            let usual = access::DoorOptions::usual(door.kind);
+            access::DoorOptions {
+                // As seen from the relay, which is energised to open.
+                fail: access::Fail::Secure,
+                drive: door.drive,
+                contact: door.contact.is_some(),
+                sensor: match (door.passed, door.beams) {
+                    (Some(_), _) => access::PassageSensor::Contacts,
+                    (None, Some(_)) => access::PassageSensor::Beams,
+                    (None, None) => access::PassageSensor::None,
+                },
+                relock_on_open: door.relock_on_open,
+                open: door.open,
+                extended_open: usual.extended_open.max(door.open),
+                held_after: door.held_after,
+                extended_held_after: usual.extended_held_after.max(door.held_after),
+                warn_before: door.warning.map(|warning| warning.before),
+                ..usual
+            }
+        });
+        let readers = self.readers.iter().map(|reader| access::ReaderOptions {
+            door: reader.door,
+            heading: reader.heading,
+            pin: reader.pin,
+        });
         access::Options {
-            doors: self
-                .doors
-                .iter()
-                .map(|door| access::DoorOptions {
-                    open: door.open,
-                    held_after: door.held_after,
-                    has_contact: door.contact.is_some(),
-                    relock_on_open: door.relock_on_open,
-                })
-                .collect(),
-            readers: self
-                .readers
-                .iter()
-                .map(|reader| access::ReaderOptions { door: reader.door, pin: reader.pin })
-                .collect(),
             face: self
                 .face
                 .as_ref()
                 .map(|face| access::FaceOptions { door: face.door, max_age: face.max_age }),
             untrusted_clock: self.untrusted_clock,
+            ..access::Options::usual(doors.collect(), readers.collect())
         }
     }
 
@@ -381,14 +416,31 @@ impl Config {
         for door in &self.doors {
             inputs.extend(door.contact.map(|i| (format!("{}.contact", door.name), i)));
             inputs.extend(door.rex.map(|i| (format!("{}.rex", door.name), i)));
+            let pairs = [
+                (door.passed, ["passed_in", "passed_out"]),
+                (door.beams, ["beam_outer", "beam_inner"]),
+            ];
+            for (pair, keys) in pairs {
+                let each = pair.into_iter().flatten().zip(keys);
+                inputs.extend(each.map(|(i, key)| (format!("{}.{key}", door.name), i)));
+            }
         }
         inputs
     }
 
     /// Every output with the name it goes by: `main.relay`, `entrance.buzzer`.
     pub fn outputs(&self) -> Vec<(String, Output)> {
-        let relay = |door: &Door| (format!("{}.relay", door.name), door.relay);
-        let mut outputs: Vec<_> = self.doors.iter().map(relay).collect();
+        let mut outputs = Vec::new();
+        for door in &self.doors {
+            let all = [
+                ("relay", Some(door.relay)),
+                ("relay_out", door.relay_out),
+                ("stop", door.stop),
+                ("warning", door.warning.map(|warning| warning.output)),
+            ];
+            let there = all.into_iter().filter_map(|(key, output)| Some((key, output?)));
+            outputs.extend(there.map(|(key, output)| (format!("{}.{key}", door.name), output)));
+        }
         for reader in &self.readers {
             let LampLines { green, red, buzzer } = reader.lamps;
             for (key, line) in [("led_green", green), ("led_red", red), ("buzzer", buzzer)] {

@@ -9,6 +9,7 @@ mod lines;
 mod ports;
 mod readers;
 mod serial;
+mod sound;
 
 use super::raw::{Mistake, Notes, Section};
 use super::{Broker, Config, NamedFraming, Trust};
@@ -91,7 +92,9 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
 
     let mut doors = Vec::new();
     let mut door_ids: BTreeMap<String, DoorId> = BTreeMap::new();
+    let mut places = sound::Places { doors: Vec::new(), face: None };
     for (i, s) in root.sections("door").into_iter().enumerate() {
+        places.doors.push(s.span());
         let name = s.required_text("name", "\"main\"");
         if let Some(name) = &name
             && door_ids.insert(name.value.clone(), DoorId(i as u8)).is_some()
@@ -153,6 +156,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     }
     let face = root.section("face").map(|s| {
         let span = s.span();
+        places.face = Some(span.clone());
         if readers.is_empty() {
             let what = "a gate with a camera needs a card reader too, so that nobody must give a face: add a [[reader]]";
             notes.add(span.clone(), "[face]", what);
@@ -171,7 +175,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     root.finish();
 
     let (name, site, data_dir, run_dir, journal_events, untrusted_clock) = gate?;
-    Some(Config {
+    let config = Config {
         gate: name?,
         site: site?,
         data_dir: data_dir?,
@@ -186,7 +190,12 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         face: optional(face)?,
         untrusted_clock,
         journal_events,
-    })
+    };
+    // What is wrong by itself first: it says more closely what is to be mended.
+    if notes.is_empty() {
+        sound::check(&config, &places, notes);
+    }
+    Some(config)
 }
 
 /// Absent is fine, present and wrong is not.
@@ -238,6 +247,8 @@ fn door_named(s: &Section<'_>, doors: &BTreeMap<String, DoorId>) -> Option<DoorI
     id
 }
 
+#[cfg(test)]
+mod doors_tests;
 #[cfg(test)]
 mod serial_tests;
 #[cfg(test)]

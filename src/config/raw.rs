@@ -46,6 +46,10 @@ impl<'a> Notes<'a> {
         });
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.borrow().is_empty()
+    }
+
     pub(super) fn into_sorted(self) -> Vec<Mistake> {
         let mut found = self.found.into_inner();
         found.sort_by_key(|m| (m.line, m.column));

@@ -1,4 +1,4 @@
-//! What outlives a restart, in sled: events and sealed templates. One thread writes, with a group commit;
+//! What outlives a restart, in sled: events, sealed templates, and what the gate remembers. One thread writes, with a group commit;
 //! whoever wants the outbox reads through a handle of its own.
 //!
 //! A store that can't be read is set aside under another name, never deleted, and a new one, with a new
@@ -37,6 +37,7 @@ pub struct Store {
     db: sled::Db,
     events: sled::Tree,
     templates: sled::Tree,
+    facts: sled::Tree,
     epoch: [u8; 8],
 }
 
@@ -52,6 +53,16 @@ pub struct Extent {
 enum Job {
     Append { seq: u64, bytes: Vec<u8>, drop_through: Option<u64> },
     Acked { through: u64 },
+    Keep { key: Vec<u8>, value: Option<Vec<u8>>, ticket: Option<u64> },
+}
+
+/// What [`Writer`]'s thread tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Events up to this number are on disk.
+    Durable(u64),
+    /// What was kept with this ticket is on disk, or could not be written.
+    Kept { ticket: u64, durable: bool },
 }
 
 const META_EPOCH: &[u8] = b"epoch";
@@ -99,7 +110,8 @@ impl Store {
         };
         let events = db.open_tree(b"events")?;
         let templates = db.open_tree(b"templates")?;
-        Ok(Self { db, events, templates, epoch })
+        let facts = db.open_tree(b"facts")?;
+        Ok(Self { db, events, templates, facts, epoch })
     }
 
     /// This journal's life. Numbers never restart within it.
@@ -151,17 +163,22 @@ impl Store {
         Ok(())
     }
 
-    /// Starts the thread that writes. `durable` is called from it with the newest number on disk.
-    pub fn writer(&self, durable: impl Fn(u64) + Send + 'static) -> Writer {
+    /// Everything kept by [`Writer::keep`] and not removed since.
+    pub fn facts(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.facts.iter().map(|entry| Ok(entry?.1.to_vec())).collect()
+    }
+
+    /// Starts the thread that writes, and calls `told` from it.
+    pub fn writer(&self, told: impl Fn(Told) + Send + 'static) -> Writer {
         let (jobs, queue) = sync_channel(QUEUE);
         let store = self.clone();
         let thread = std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || store.write_all(&queue, durable));
+            .spawn(move || store.write_all(&queue, told));
         Writer { jobs, thread: thread.ok() }
     }
 
-    fn write_all(&self, queue: &Receiver<Job>, durable: impl Fn(u64)) {
+    fn write_all(&self, queue: &Receiver<Job>, told: impl Fn(Told)) {
         while let Ok(first) = queue.recv() {
             let end = Instant::now() + COMMIT_WITHIN;
             let mut jobs = vec![first];
@@ -171,8 +188,12 @@ impl Store {
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
                 }
             }
-            match self.commit(jobs) {
-                Ok(Some(through)) => durable(through),
+            let tickets: Vec<u64> = jobs.iter().filter_map(Job::ticket).collect();
+            let written = self.commit(jobs);
+            let durable = written.is_ok();
+            tickets.into_iter().for_each(|ticket| told(Told::Kept { ticket, durable }));
+            match written {
+                Ok(Some(through)) => told(Told::Durable(through)),
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, "events could not be written"),
             }
@@ -181,6 +202,7 @@ impl Store {
 
     fn commit(&self, jobs: Vec<Job>) -> Result<Option<u64>, StoreError> {
         let mut batch = sled::Batch::default();
+        let mut facts = sled::Batch::default();
         let mut through = None;
         let mut acked = None;
         for job in jobs {
@@ -193,14 +215,27 @@ impl Store {
                     through = Some(seq);
                 }
                 Job::Acked { through } => acked = Some(through),
+                Job::Keep { key, value: Some(value), .. } => facts.insert(key, value),
+                Job::Keep { key, value: None, .. } => facts.remove(key),
             }
         }
+        // Before the events that tell of it: an event may be missing after a crash, its fact not.
+        self.facts.apply_batch(facts)?;
         self.events.apply_batch(batch)?;
         if let Some(acked) = acked {
             self.db.insert(META_ACKED, &acked.to_be_bytes())?;
         }
         self.db.flush()?;
         Ok(through)
+    }
+}
+
+impl Job {
+    fn ticket(&self) -> Option<u64> {
+        match self {
+            Self::Keep { ticket, .. } => *ticket,
+            Self::Append { .. } | Self::Acked { .. } => None,
+        }
     }
 }
 
@@ -220,6 +255,13 @@ impl Writer {
     /// Remembers what the broker has. Forgetting it costs a repetition, so a full queue may drop it.
     pub fn acked(&self, through: u64) {
         let _ = self.jobs.try_send(Job::Acked { through });
+    }
+
+    /// Queues what is to be remembered in place of what was under this key, or `None` to forget it. With a
+    /// ticket it is told when it is on disk. `false` if the queue is full: nothing is kept.
+    #[must_use]
+    pub fn keep(&self, key: Vec<u8>, value: Option<Vec<u8>>, ticket: Option<u64>) -> bool {
+        self.jobs.try_send(Job::Keep { key, value, ticket }).is_ok()
     }
 
     /// Waits until everything queued is on disk.
@@ -260,8 +302,10 @@ mod tests {
         let (store, _) = Store::open(dir.path())?;
         let epoch = store.epoch();
         let (tx, rx) = sync_channel(10);
-        let writer = store.writer(move |seq| {
-            let _ = tx.try_send(seq);
+        let writer = store.writer(move |told| {
+            if let Told::Durable(seq) = told {
+                let _ = tx.try_send(seq);
+            }
         });
         for seq in 1..=5u64 {
             assert!(writer.append(seq, vec![seq as u8], (seq == 5).then_some(1)));
@@ -278,6 +322,28 @@ mod tests {
         let after: Vec<u64> =
             store.events_after(2).map(|e| e.map(|(seq, _)| seq)).collect::<Result<_, _>>()?;
         assert_eq!(after, [3, 4, 5]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_kept_is_told_when_it_is_durable_and_replaced_by_its_key() -> Outcome {
+        let dir = tempfile::tempdir()?;
+        let (store, _) = Store::open(dir.path())?;
+        let (tx, rx) = sync_channel(10);
+        // As somebody would find it who opened the store when it was told.
+        let beside = store.clone();
+        let writer = store.writer(move |told| {
+            let _ = tx.try_send((told, beside.facts().map_or(0, |facts| facts.len())));
+        });
+        assert!(writer.keep(b"a".to_vec(), Some(b"1".to_vec()), Some(7)));
+        assert_eq!(rx.recv()?, (Told::Kept { ticket: 7, durable: true }, 1));
+        assert!(writer.keep(b"a".to_vec(), Some(b"2".to_vec()), None));
+        assert!(writer.keep(b"b".to_vec(), Some(b"3".to_vec()), None));
+        assert!(writer.keep(b"b".to_vec(), None, None));
+        writer.close();
+        assert_eq!(rx.iter().count(), 0, "nobody asked");
+        drop(store);
+        assert_eq!(Store::open(dir.path())?.0.facts()?, [b"2".to_vec()]);
         Ok(())
     }
 

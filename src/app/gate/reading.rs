@@ -26,8 +26,9 @@ impl Gate {
                     self.parts.shared.health().card.reads += 1;
                     let reader = *reader;
                     let book = self.books.get_mut(usize::from(reader.0));
-                    if book.is_some_and(|book| book.read(now)) {
-                        self.reader_alarm(reader, Alarm::ReaderSilent, false);
+                    // The first one also ends what was told before a restart.
+                    if book.is_some_and(|book| book.read(now) || book.reads() == 1) {
+                        self.reader_alarm(reader, Alarm::ReaderSilent, false)?;
                     }
                     if let Some(reader) = self.parts.config.readers.get(usize::from(reader.0)) {
                         *card = reader.looked_up(card.clone());
@@ -48,7 +49,7 @@ impl Gate {
                     self.readers.show(now, reader, Signal::Fault);
                 }
             }
-            Meaning::Link { reader, news } => self.reader_news(reader, news),
+            Meaning::Link { reader, news } => self.reader_news(reader, news)?,
             Meaning::Breach { reader, why } => self.breach(reader, why, now),
             Meaning::InstallOpened { reader, uid, minutes } => {
                 self.record(EventKind::InstallOpened { reader, uid, minutes });
@@ -64,10 +65,14 @@ impl Gate {
         Ok(())
     }
 
-    fn reader_news(&mut self, reader: ReaderId, news: LinkNews) {
-        let Some(book) = self.books.get_mut(usize::from(reader.0)) else { return };
-        if !book.news(news) {
-            return;
+    fn reader_news(&mut self, reader: ReaderId, news: LinkNews) -> Result<(), PinError> {
+        let Some(book) = self.books.get_mut(usize::from(reader.0)) else { return Ok(()) };
+        if book.news(news) {
+            let name = self.parts.config.reader_name(reader);
+            tracing::warn!(reader = name, %news, "a reader says how it is");
+        }
+        if let LinkNews::Up | LinkNews::Down = news {
+            self.decide(Input::Reader { reader, up: news == LinkNews::Up })?;
         }
         let (alarm, raised) = match news {
             LinkNews::Up => (Alarm::ReaderOffline, false),
@@ -75,7 +80,7 @@ impl Gate {
             LinkNews::Tamper(active) => (Alarm::Tamper, active),
             LinkNews::Power(failing) => (Alarm::ReaderPower, failing),
         };
-        self.reader_alarm(reader, alarm, raised);
+        self.reader_alarm(reader, alarm, raised)
     }
 
     /// An alarm, at most once a minute for each reason, with how often.
@@ -88,21 +93,14 @@ impl Gate {
         self.health_due = now;
     }
 
-    fn reader_alarm(&mut self, reader: ReaderId, alarm: Alarm, raised: bool) {
-        let name = self.parts.config.reader_name(reader);
-        if raised {
-            tracing::warn!(reader = name, ?alarm, "a reader needs somebody to look at it");
-        } else {
-            tracing::info!(reader = name, ?alarm, "the reader is well again");
-        }
-        let (door, reader) = (None, Some(reader));
-        self.record(if raised {
-            EventKind::AlarmRaised { door, reader, alarm }
-        } else {
-            EventKind::AlarmCleared { door, reader, alarm }
-        });
-        // Whoever looks after many gates sees it now, not in half a minute.
-        self.health_due = self.parts.clock.now();
+    /// The core knows what is raised already, also from before a restart.
+    fn reader_alarm(
+        &mut self,
+        reader: ReaderId,
+        alarm: Alarm,
+        active: bool,
+    ) -> Result<(), PinError> {
+        self.decide(Input::Alarm { door: None, reader: Some(reader), alarm, active })
     }
 
     fn log_fault(&self, reader: ReaderId, fault: ReadFault, count: u32) {
@@ -138,7 +136,7 @@ impl Gate {
         }
         for i in 0..self.books.len() {
             if self.books[i].falls_silent(now) {
-                self.reader_alarm(ReaderId(i as u8), Alarm::ReaderSilent, true);
+                self.reader_alarm(ReaderId(i as u8), Alarm::ReaderSilent, true)?;
             }
             for (fault, count) in self.books[i].take_due_for_log(now) {
                 self.log_fault(ReaderId(i as u8), fault, count);

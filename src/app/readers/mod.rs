@@ -18,7 +18,9 @@ pub(super) use osdp::Buses;
 use super::listen::Tap;
 use crate::access::Input;
 use crate::config::{Config, LampLines, Link, Output};
-use crate::domain::{DoorId, Instant, Key, ReadFault, ReaderId, SecurityBreach, Signal};
+use crate::domain::{
+    DoorId, Instant, Key, LineState, ReadFault, ReaderId, SecurityBreach, Signal, Wire,
+};
 use crate::io::PinEdge;
 use lamps::Sequencer;
 use std::sync::Arc;
@@ -75,8 +77,7 @@ pub(super) struct Readers {
 
 #[derive(Clone, Copy)]
 enum Kind {
-    Contact(DoorId),
-    Rex(DoorId),
+    Door(DoorId, Wire),
     Tamper(ReaderId),
     Fire,
 }
@@ -101,8 +102,18 @@ impl Readers {
         }
         for (i, door) in config.doors.iter().enumerate() {
             let id = DoorId(i as u8);
-            inputs.extend(door.contact.map(|i| (i.line, i.active_high, Kind::Contact(id))));
-            inputs.extend(door.rex.map(|i| (i.line, i.active_high, Kind::Rex(id))));
+            let [passed_in, passed_out] = door.passed.map_or([None; 2], |pair| pair.map(Some));
+            let [outer, inner] = door.beams.map_or([None; 2], |pair| pair.map(Some));
+            let wires = [
+                (Wire::Contact, door.contact),
+                (Wire::Rex, door.rex),
+                (Wire::PassedIn, passed_in),
+                (Wire::PassedOut, passed_out),
+                (Wire::OuterBeam, outer),
+                (Wire::InnerBeam, inner),
+            ];
+            let there = wires.into_iter().filter_map(|(wire, input)| Some((wire, input?)));
+            inputs.extend(there.map(|(wire, i)| (i.line, i.active_high, Kind::Door(id, wire))));
         }
         let lamps = config.readers.iter().map(|r| (r.lamps, Sequencer::default())).collect();
         Self { wiegand, buses, lamps, inputs }
@@ -116,10 +127,8 @@ impl Readers {
         let (_, active_high, kind) = self.inputs.iter().find(|(line, ..)| *line == edge.line)?;
         let active = edge.high == *active_high;
         Some(Meaning::Input(match kind {
-            Kind::Contact(door) => Input::Contact { door: *door, open: active },
-            Kind::Rex(door) if active => Input::Rex { door: *door },
-            Kind::Rex(_) => return None,
-            Kind::Fire => Input::Fire { active },
+            Kind::Door(door, wire) => line(Some(*door), *wire, active),
+            Kind::Fire => line(None, Wire::Fire, active),
             Kind::Tamper(reader) => {
                 let news = LinkNews::Tamper(active);
                 return Some(Meaning::Link { reader: *reader, news });
@@ -128,13 +137,14 @@ impl Readers {
     }
 
     /// How a switch stands before anything happened on it. A button that is held down says nothing: who
-    /// pressed it is long gone, or it is stuck.
+    /// pressed it is long gone, or it is stuck. Nor does a contact of somebody having passed.
     pub(super) fn level(&mut self, at: PinEdge) -> Option<Meaning> {
-        let is_button = self
-            .inputs
-            .iter()
-            .any(|(line, _, kind)| *line == at.line && matches!(kind, Kind::Rex(_)));
-        if is_button { None } else { self.edge(at) }
+        let is_held = self.inputs.iter().any(|(line, active_high, kind)| {
+            *line == at.line
+                && matches!(kind, Kind::Door(_, Wire::Rex | Wire::PassedIn | Wire::PassedOut))
+                && at.high == *active_high
+        });
+        if is_held { None } else { self.edge(at) }
     }
 
     /// Edges of these lines were lost: no frame of theirs under way can be believed.
@@ -190,4 +200,9 @@ impl Readers {
     pub(super) fn lamp_deadline(&self) -> Option<Instant> {
         self.lamps.iter().filter_map(|(_, sequencer)| sequencer.deadline()).min()
     }
+}
+
+fn line(door: Option<DoorId>, line: Wire, active: bool) -> Input {
+    let state = if active { LineState::Active } else { LineState::Normal };
+    Input::Line { door, line, state }
 }

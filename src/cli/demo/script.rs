@@ -190,6 +190,9 @@ impl Play {
         self.card_opens("a known card, without the camera")?;
 
         let ok = self.world.eyes.wait(mark, self.later(), restored).is_some();
+        // One person's card and face so soon after each other would be one grant.
+        self.leave()?;
+        let mark = self.world.eyes.mark();
         self.world.show(Some(&pictures.resident))?;
         let ok = ok && self.opens(mark, "face");
         self.pass(mark)?;

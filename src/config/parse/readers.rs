@@ -4,10 +4,10 @@ use super::buses::Buses;
 use super::lines::{ActiveAt, LINES, Lines, bias, input, output};
 use super::ports::Ports;
 use super::{door_named, serial};
-use crate::access::PinOptions;
+use crate::access::{Hours, PinOptions};
 use crate::config::raw::Section;
 use crate::config::{LampLines, Link, NamedFraming, Reader, Wiegand};
-use crate::domain::{Assurance, DoorId, Duration};
+use crate::domain::{Assurance, DoorId, Duration, Heading};
 use crate::wire::card::View;
 use crate::wire::format::Format;
 use crate::wire::keypad::Keypad;
@@ -42,6 +42,8 @@ pub(super) fn reader(
         Kind::Serial => (serial::reader(&s, &label, framings, ports).map(Link::Serial), Vec::new()),
         Kind::Osdp => (buses.seat(&s, &label, assurance).map(Link::Osdp), formats(&s, known)),
     };
+    let sides = &[("outside", Heading::In), ("inside", Heading::Out)];
+    let heading = s.choice("side", sides, Heading::In);
     let view = view(&s, &formats);
     let tamper = input(&s, "tamper", format!("reader {label}'s tamper"), ActiveAt::High, lines);
     if let Some(Link::Wiegand(Wiegand { keypad: Some(keypad), .. })) = &link
@@ -57,6 +59,7 @@ pub(super) fn reader(
     Some(Reader {
         name: label,
         door: door?,
+        heading,
         link: link?,
         assurance,
         formats,
@@ -117,7 +120,7 @@ fn pin(s: &Section<'_>, link: Option<&Link>) -> Option<PinOptions> {
     }
     let total = Duration::from_millis(s.whole_or("pin_ms", 2_000..=60_000, 10_000));
     let between_keys = Duration::from_millis(s.whole_or("pin_key_ms", 1_000..=30_000, 5_000));
-    required.then_some(PinOptions { total, between_keys })
+    required.then_some(PinOptions { total, between_keys, hours: Hours::Always })
 }
 
 /// How the reader presents serials; some format must have room for that.

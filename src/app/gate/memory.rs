@@ -1,0 +1,51 @@
+//! What the core wants remembered: into the store before or beside the events that tell of it, and back at
+//! the next start. What a fact means is the core's business.
+
+use super::Gate;
+use crate::access::{Fact, Ticket};
+use crate::config::Config;
+use crate::domain::Alarm;
+use crate::io::store::Store;
+
+/// What was kept, as far as it can be read and this gate still has what it is about.
+pub(in crate::app) fn facts(store: &Store, config: &Config) -> Vec<Fact> {
+    let kept = store.facts().unwrap_or_else(|error| {
+        tracing::error!(%error, "what was remembered can't be read");
+        Vec::new()
+    });
+    let read = kept.iter().filter_map(|bytes| match serde_json::from_slice(bytes) {
+        Ok(fact) => Some(fact),
+        Err(error) => {
+            tracing::error!(%error, "one thing that was remembered can't be read");
+            None
+        }
+    });
+    read.filter(|fact| has_input(fact, config)).collect()
+}
+
+/// Without its input nobody could ever say that it is over.
+fn has_input(fact: &Fact, config: &Config) -> bool {
+    match fact {
+        Fact::Fire { .. } => config.fire.is_some(),
+        Fact::Alarm { alarm: Alarm::Fire | Alarm::FireLine, .. } => config.fire.is_some(),
+        Fact::Alarm { door: Some(door), .. } => config.doors.get(usize::from(door.0)).is_some(),
+        Fact::Alarm { reader: Some(reader), .. } => {
+            config.readers.get(usize::from(reader.0)).is_some()
+        }
+        _ => true,
+    }
+}
+
+impl Gate {
+    /// Queues a fact for the disk; with a ticket the core hears when it is there. `false` if it can't be.
+    pub(super) fn keep(&self, fact: &Fact, ticket: Option<Ticket>) -> bool {
+        let value = if fact.is_over() { None } else { serde_json::to_vec(fact).ok() };
+        let kept = serde_json::to_vec(&fact.key()).is_ok_and(|key| {
+            self.parts.writer.keep(key, value, ticket.map(|Ticket(number)| number))
+        });
+        if !kept {
+            tracing::error!("the disk is too slow: something is not remembered");
+        }
+        kept
+    }
+}
