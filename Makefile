@@ -4,7 +4,7 @@ CARGO ?= cargo
 RELEASE := --release --features face,osdp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench models fuzz
+.PHONY: help setup build demo test bench models fuzz sim mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,3 +29,9 @@ models: setup ## rebuild the model files from their origins and compare checksum
 
 fuzz: ## fuzz what takes outside input, FUZZ_S seconds each (600); a finding ends it
 	fuzz/run.sh
+
+sim: setup ## ten thousand days at simulated gates, every invariant watched; ARGS="--days N --seed N --only SEED"
+	$(CARGO) run $(RELEASE) -- simulate --least 1000 $(ARGS)
+
+mutants: ## break the gate's judgement in every small way and see whether a test notices (wants cargo-mutants)
+	$(CARGO) mutants --profile release -f 'src/access/**' -f 'src/allowlist/**' -f 'src/journal/**' $(ARGS)

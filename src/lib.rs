@@ -12,6 +12,8 @@ pub mod failure;
 pub mod io;
 pub mod journal;
 pub mod places;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod site;
 pub mod trust;
 pub mod vision;

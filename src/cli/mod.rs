@@ -21,6 +21,8 @@ mod listen;
 mod outputs;
 mod reader;
 mod run;
+#[cfg(feature = "sim")]
+mod simulate;
 mod site;
 
 pub use crate::failure::{Failure, conclude};
@@ -55,6 +57,8 @@ enum Command {
     Journal(journal::Args),
     /// Install an OSDP reader: give it its own key
     Reader(reader::Args),
+    #[cfg(feature = "sim")]
+    Simulate(simulate::Args),
     /// Put outputs in their configured fail state
     Outputs(outputs::Args),
     /// The property office: keys, gates, cards, allowlists
@@ -83,6 +87,8 @@ pub fn main() -> ExitCode {
         Command::Clock(args) => clock::run(args),
         Command::Journal(args) => journal::run(args),
         Command::Reader(args) => reader::run(args),
+        #[cfg(feature = "sim")]
+        Command::Simulate(args) => simulate::run(args),
         Command::Outputs(args) => outputs::run(args),
         Command::Site(args) => site::run(args),
     };
