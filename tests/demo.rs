@@ -72,6 +72,12 @@ fn twenty_kills_of_the_worker_in_the_middle_of_traffic_cost_no_card() {
             must(world.set_contact(false));
             let degraded = |s: &Sight| s.is_event("FaceDegraded", &[]);
             assert!(world.eyes.wait(mark, SOON, degraded).is_some(), "kill {kill}: not told");
+            // Whoever shows a card again before they have gone is let in already: that is no new grant.
+            let gone = |s: &Sight| {
+                s.is_event("AccessTaken", &[("way", "card")])
+                    || s.is_event("AccessNotTaken", &[("way", "card")])
+            };
+            assert!(world.eyes.wait(mark, SOON, gone).is_some(), "kill {kill}: never gone");
         }
         must(world.settle());
         assert!(!world.relay_level().unwrap_or(true), "the relay stayed energised");
