@@ -59,6 +59,11 @@ fn in_time(right: &Entitlement, moment: Moment<'_>) -> Result<(), Reason> {
     if right.from.is_none() && right.until.is_none() && right.profile.is_none() {
         return Ok(());
     }
+    let profile = match right.profile.map(|number| moment.calendar.numbered(number)) {
+        // Hours that this gate doesn't know: whatever the time is, nobody can say that it is within them.
+        Some(None) => return Err(Reason::NotPermittedAtThisTime),
+        known => known.flatten(),
+    };
     let Some(wall) = moment.wall else {
         return match moment.untrusted {
             UntrustedClock::Allow => Ok(()),
@@ -71,7 +76,7 @@ fn in_time(right: &Entitlement, moment: Moment<'_>) -> Result<(), Reason> {
     if right.until.is_some_and(|until| wall >= until) {
         return Err(Reason::CredentialExpired);
     }
-    if right.profile.is_some_and(|profile| !moment.calendar.holds(profile, wall)) {
+    if profile.is_some_and(|profile| !moment.calendar.holds(profile, wall)) {
         return Err(Reason::NotPermittedAtThisTime);
     }
     Ok(())

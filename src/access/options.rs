@@ -259,76 +259,83 @@ impl Options {
 
     /// The first rule that these options break.
     pub fn check(&self) -> Result<(), Unsound> {
-        for (i, door) in self.doors.iter().enumerate() {
-            self.check_door(DoorId(i as u8), door)?;
-        }
+        self.unsound().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every rule that these options break.
+    pub fn unsound(&self) -> Vec<Unsound> {
+        let doors = self.doors.iter().enumerate();
+        let mut found: Vec<_> =
+            doors.flat_map(|(i, door)| self.check_door(DoorId(i as u8), door)).collect();
         for (i, reader) in self.readers.iter().enumerate() {
-            self.has_door(reader.door)?;
+            found.extend(self.has_door(reader.door).err());
             let Some(pin) = reader.pin else { continue };
             if pin.total == Duration::ZERO || pin.between_keys == Duration::ZERO {
-                return Err(Unsound::Pin(ReaderId(i as u8)));
+                found.push(Unsound::Pin(ReaderId(i as u8)));
             }
             if let Hours::Profile(profile) = pin.hours {
-                self.has_profile(Some(profile))?;
+                found.extend(self.has_profile(Some(profile)).err());
             }
         }
         if let Some(face) = &self.face {
-            self.has_door(face.door)?;
             let card = |r: &ReaderOptions| r.door == face.door && r.heading == Heading::In;
-            if !self.readers.iter().any(card) {
-                return Err(Unsound::FaceAlone);
+            match self.has_door(face.door) {
+                Ok(()) if !self.readers.iter().any(card) => found.push(Unsound::FaceAlone),
+                there => found.extend(there.err()),
             }
         }
         for doors in &self.interlocks {
-            doors.iter().try_for_each(|door| self.has_door(*door))?;
+            found.extend(doors.iter().filter_map(|door| self.has_door(*door).err()));
             if doors.len() < 2 {
-                return Err(Unsound::Interlock);
+                found.push(Unsound::Interlock);
             }
         }
         let (alarms, lockout) = (self.alarms, self.lockout);
         let times = [alarms.repeat, alarms.siren, alarms.exit_held, lockout.calm, lockout.delay];
         if times.contains(&Duration::ZERO) {
-            return Err(Unsound::NoTime);
+            found.push(Unsound::NoTime);
         }
         let leaves = |r: &ReaderOptions| r.heading == Heading::Out;
         if self.passback.rule != PassbackRule::Off && !self.readers.iter().any(leaves) {
-            return Err(Unsound::NoWayToLeave);
+            found.push(Unsound::NoWayToLeave);
         }
-        Ok(())
+        found
     }
 
-    fn check_door(&self, id: DoorId, door: &DoorOptions) -> Result<(), Unsound> {
+    fn check_door(&self, id: DoorId, door: &DoorOptions) -> Vec<Unsound> {
+        let mut found = Vec::new();
         if door.relock_on_open && !(door.contact && door.kind.may_relock_on_open()) {
-            return Err(Unsound::RelockOnOpen(id));
+            found.push(Unsound::RelockOnOpen(id));
         }
         let times = [door.open, door.extended_open, door.held_after, door.extended_held_after];
         if times.contains(&Duration::ZERO) {
-            return Err(Unsound::NoTime);
+            found.push(Unsound::NoTime);
         }
         let holds = door.drive == Drive::HoldWhileOpen;
         let can_hold = door.contact && door.kind.is_moved_by_people();
         if holds && !can_hold || !holds && door.kind == DoorKind::Bolt {
-            return Err(Unsound::Hold(id));
+            found.push(Unsound::Hold(id));
         }
         let turnstile = door.kind == DoorKind::Turnstile;
-        match door.drive {
+        let drives = match door.drive {
             Drive::Pulse { length } => {
                 let range = Duration::from_millis(100)..=Duration::from_secs(10);
-                if !range.contains(&length) || length >= door.open {
-                    return Err(Unsound::Pulse(id));
-                }
+                range.contains(&length) && length < door.open
             }
-            _ if turnstile => return Err(Unsound::Pulse(id)),
-            _ => {}
+            _ => !turnstile,
+        };
+        if !drives {
+            found.push(Unsound::Pulse(id));
         }
         if door.warn_before.is_some_and(|w| w == Duration::ZERO || w >= door.held_after) {
-            return Err(Unsound::Warning(id));
+            found.push(Unsound::Warning(id));
         }
         if door.sensor == PassageSensor::Contacts && !turnstile {
-            return Err(Unsound::Sensor(id));
+            found.push(Unsound::Sensor(id));
         }
-        self.has_profile(door.unlock)?;
-        self.has_profile(door.lock_down)
+        let profiles = [door.unlock, door.lock_down];
+        found.extend(profiles.into_iter().filter_map(|profile| self.has_profile(profile).err()));
+        found
     }
 
     fn has_door(&self, door: DoorId) -> Result<(), Unsound> {

@@ -135,9 +135,10 @@ impl Gate {
     /// `true` if it was told to stop already.
     fn begin(&mut self, events: &Receiver<Event>) -> Result<bool, PinError> {
         let mut waiting: Vec<Event> = events.try_iter().take(BURST).collect();
-        let fire = self.parts.config.fire.map(|input| input.line);
+        let fire = self.parts.config.lines.fire.into_iter().flat_map(|input| input.lines());
+        let fire: Vec<u32> = fire.map(|(_, line)| line.line).collect();
         waiting.sort_by_key(|event| match event {
-            Event::Pins(PinEvent::Level(edge)) => Some(edge.line) != fire,
+            Event::Pins(PinEvent::Level(edge)) => !fire.contains(&edge.line),
             _ => true,
         });
         let stopped = waiting.iter().any(|event| matches!(event, Event::Stop));
@@ -235,8 +236,7 @@ impl Gate {
             Output::LockOut(id) => door(id).and_then(|door| door.relay_out),
             Output::Stop(id) => door(id).and_then(|door| door.stop),
             Output::Warning(id) => door(id).and_then(|door| door.warning).map(|w| w.output),
-            // No line is configured for it yet.
-            Output::Siren => None,
+            Output::Siren => self.parts.config.lines.siren,
         };
         line.map_or(Ok(()), |line| self.parts.outputs.set(line.line, line.level(on)))
     }

@@ -3,9 +3,12 @@
 //!
 //! `config/eithergate.toml` is the example a person reads; a test keeps it valid.
 
+mod lines;
 mod parse;
 mod raw;
+mod told;
 
+pub use lines::{Backend, Board, Hardware, Input, InputLine, Means, Output, OwnLines};
 pub(crate) use parse::reset_pull;
 pub use raw::Mistake;
 
@@ -34,11 +37,32 @@ pub struct Config {
     pub buses: Vec<Bus>,
     pub doors: Vec<Door>,
     pub readers: Vec<Reader>,
-    pub fire: Option<Input>,
+    /// The gate's own, the fire alarm's among them.
+    pub lines: OwnLines,
+    pub rules: Rules,
     pub face: Option<Face>,
     pub untrusted_clock: access::UntrustedClock,
     /// Events kept on disk.
     pub journal_events: u64,
+}
+
+/// Rules that hold for the whole gate.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub calendar: access::Calendar,
+    /// The names of its profiles, in its order.
+    pub profiles: Vec<String>,
+    pub passback: access::Passback,
+    pub interlocks: Vec<Vec<DoorId>>,
+    pub lockout: access::Lockout,
+    pub fire: access::FireOptions,
+    pub alarms: access::AlarmOptions,
+}
+
+impl Rules {
+    pub fn profile_name(&self, profile: u8) -> &str {
+        self.profiles.get(usize::from(profile)).map_or("?", String::as_str)
+    }
 }
 
 /// Whom this gate obeys, and who it is.
@@ -60,97 +84,14 @@ pub struct Broker {
     pub password_file: Option<PathBuf>,
 }
 
-/// Where pins come from, and on what board they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hardware {
-    pub backend: Backend,
-    /// `None` to find out.
-    pub board: Option<Board>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// The kernel's GPIO chip with this path, name or label.
-    Gpiochip { chip: String },
-    /// A Raspberry Pi's own.
-    Rppal,
-    /// Simulated pins behind a Unix socket, for demonstration and tests. `keep` says whether a line keeps its
-    /// level when the process that drove it is gone.
-    #[cfg(feature = "sim")]
-    Sim { socket: PathBuf, keep: bool },
-}
-
-/// What is known about how a board treats its lines before anybody drives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Board {
-    /// GPIO0 to 8 are pulled up, the others down (BCM2835 ARM Peripherals, table 6-31; the same on all later ones).
-    RaspberryPi,
-    Other,
-}
-
-impl Board {
-    /// Whether a line is pulled high; `None` where that isn't known.
-    pub fn pulled_high(self, line: u32) -> Option<bool> {
-        match self {
-            Self::RaspberryPi => Some(line <= 8),
-            Self::Other => None,
-        }
-    }
-}
-
-/// An input line that is a switch: a contact, a button, an alarm loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Input {
-    pub line: u32,
-    /// The electrical level that means "active" (open, pressed, fire).
-    pub active_high: bool,
-    pub bias: Bias,
-    /// A level counts once it has lasted this long.
-    pub debounce: Duration,
-}
-
-/// An output line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Output {
-    pub line: u32,
-    /// The electrical level that energises what hangs on it.
-    pub active_high: bool,
-    /// What it is left in while nobody decides: before the start, after the end, after a crash.
-    pub safe_energised: bool,
-    /// The board may pull it to its energised level while it boots: somebody has thought about it.
-    pub allow_reset_pull: bool,
-}
-
-impl Output {
-    /// Whether the board's own pull energises it between power-up and the start of this program. The weak
-    /// pull-down of the lines above can't energise what is active low, as its input is pulled up by more.
-    pub fn energised_at_reset(self, board: Board) -> bool {
-        self.active_high && !self.allow_reset_pull && board.pulled_high(self.line) == Some(true)
-    }
-
-    /// Whether the board pulls it, weakly, towards the level that energises: most relay boards with an
-    /// active-low input pull that up by more, some don't.
-    pub fn leans_energised_at_reset(self, board: Board) -> bool {
-        !self.active_high && !self.allow_reset_pull && board.pulled_high(self.line) == Some(false)
-    }
-
-    /// The electrical level for a state.
-    pub fn level(self, energised: bool) -> bool {
-        energised == self.active_high
-    }
-
-    pub fn safe_level(self) -> bool {
-        self.level(self.safe_energised)
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct Door {
     pub name: String,
     pub kind: access::DoorKind,
     pub drive: access::Drive,
-    /// Energised to open, whatever the lock: one that current holds shut hangs on the relay's NC contact. A
-    /// turnstile's for coming in.
+    /// As seen from the relay: with `Secure` it is energised to open, with `Safe` to lock.
+    pub fail: access::Fail,
+    /// A lock that current holds shut hangs on its NC contact, unless it fails safe. A turnstile's for coming in.
     pub relay: Output,
     /// A turnstile's for leaving; it always has one.
     pub relay_out: Option<Output>,
@@ -165,7 +106,16 @@ pub struct Door {
     pub beams: Option<[Input; 2]>,
     pub open: Duration,
     pub held_after: Duration,
+    /// The same for those who need longer.
+    pub extended_open: Duration,
+    pub extended_held_after: Duration,
     pub relock_on_open: bool,
+    /// When it is free for everybody: a profile.
+    pub unlock: Option<u8>,
+    /// Free only once the first resident has come.
+    pub first_card: bool,
+    /// When nobody gets in: a profile.
+    pub lock_down: Option<u8>,
     /// Readers of less open nothing here.
     pub assurance: Assurance,
 }
@@ -267,6 +217,9 @@ pub struct Osdp {
     pub address: u8,
     /// It may talk in the clear, because the configuration says so by name.
     pub low: bool,
+    /// Somebody has looked: it has keys. Where a PIN is asked for beside a camera that has to be known, because
+    /// without keys only a face would be left.
+    pub keypad: bool,
 }
 
 /// The lines of a Wiegand reader.
@@ -367,87 +320,6 @@ impl Config {
     /// Checks a text; `folder` is what relative paths start from.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Mistake>> {
         parse::parse(text, folder)
-    }
-
-    /// What the core is told.
-    pub fn access_options(&self) -> access::Options {
-        let doors = self.doors.iter().map(|door| {
-            let usual = access::DoorOptions::usual(door.kind);
-            access::DoorOptions {
-                // As seen from the relay, which is energised to open.
-                fail: access::Fail::Secure,
-                drive: door.drive,
-                contact: door.contact.is_some(),
-                sensor: match (door.passed, door.beams) {
-                    (Some(_), _) => access::PassageSensor::Contacts,
-                    (None, Some(_)) => access::PassageSensor::Beams,
-                    (None, None) => access::PassageSensor::None,
-                },
-                relock_on_open: door.relock_on_open,
-                open: door.open,
-                extended_open: usual.extended_open.max(door.open),
-                held_after: door.held_after,
-                extended_held_after: usual.extended_held_after.max(door.held_after),
-                warn_before: door.warning.map(|warning| warning.before),
-                ..usual
-            }
-        });
-        let readers = self.readers.iter().map(|reader| access::ReaderOptions {
-            door: reader.door,
-            heading: reader.heading,
-            pin: reader.pin,
-        });
-        access::Options {
-            face: self
-                .face
-                .as_ref()
-                .map(|face| access::FaceOptions { door: face.door, max_age: face.max_age }),
-            untrusted_clock: self.untrusted_clock,
-            ..access::Options::usual(doors.collect(), readers.collect())
-        }
-    }
-
-    /// Every switch input with the name it goes by: `main.contact`, `fire`.
-    pub fn inputs(&self) -> Vec<(String, Input)> {
-        let mut inputs: Vec<_> = self.fire.iter().map(|i| ("fire".to_owned(), *i)).collect();
-        for reader in &self.readers {
-            inputs.extend(reader.tamper.map(|i| (format!("{}.tamper", reader.name), i)));
-        }
-        for door in &self.doors {
-            inputs.extend(door.contact.map(|i| (format!("{}.contact", door.name), i)));
-            inputs.extend(door.rex.map(|i| (format!("{}.rex", door.name), i)));
-            let pairs = [
-                (door.passed, ["passed_in", "passed_out"]),
-                (door.beams, ["beam_outer", "beam_inner"]),
-            ];
-            for (pair, keys) in pairs {
-                let each = pair.into_iter().flatten().zip(keys);
-                inputs.extend(each.map(|(i, key)| (format!("{}.{key}", door.name), i)));
-            }
-        }
-        inputs
-    }
-
-    /// Every output with the name it goes by: `main.relay`, `entrance.buzzer`.
-    pub fn outputs(&self) -> Vec<(String, Output)> {
-        let mut outputs = Vec::new();
-        for door in &self.doors {
-            let all = [
-                ("relay", Some(door.relay)),
-                ("relay_out", door.relay_out),
-                ("stop", door.stop),
-                ("warning", door.warning.map(|warning| warning.output)),
-            ];
-            let there = all.into_iter().filter_map(|(key, output)| Some((key, output?)));
-            outputs.extend(there.map(|(key, output)| (format!("{}.{key}", door.name), output)));
-        }
-        for reader in &self.readers {
-            let LampLines { green, red, buzzer } = reader.lamps;
-            for (key, line) in [("led_green", green), ("led_red", red), ("buzzer", buzzer)] {
-                outputs.extend(line.map(|line| (format!("{}.{key}", reader.name), line)));
-            }
-        }
-        outputs
     }
 
     /// Whether the site's key is still the example's, which is a published test key: anybody could sign.

@@ -1,6 +1,7 @@
 //! From the TOML to a `Config`: each rule once, each with its remedy.
 
 mod buses;
+mod calendar;
 mod doors;
 mod face;
 mod formats;
@@ -8,15 +9,16 @@ mod framings;
 mod lines;
 mod ports;
 mod readers;
+mod rules;
 mod serial;
 mod sound;
 
 use super::raw::{Mistake, Notes, Section};
-use super::{Broker, Config, NamedFraming, Trust};
-use crate::access::UntrustedClock;
+use super::{Broker, Config, NamedFraming, OwnLines, Rules, Trust};
+use crate::access::{DoorKind, UntrustedClock};
 use crate::domain::DoorId;
+use lines::Lines;
 pub(crate) use lines::reset_pull;
-use lines::{ActiveAt, Lines};
 use ports::Ports;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -82,17 +84,13 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     });
     let broker = root.section("broker").map(|s| broker(s, folder));
     let hardware = root.required_section("hardware").map(|s| lines::hardware(s, folder));
-    let fire = root.section("fire").and_then(|s| {
-        s.missing_unless_wrong("input", "24");
-        // A loop that a fire opens, so that a cut wire unlocks too.
-        let input = lines::input(&s, "input", "fire".into(), ActiveAt::High, &mut lines);
-        s.finish();
-        input
-    });
+    let fire = root.section("fire").map(|s| rules::fire(s, &mut lines));
+    let own = root.section("box").map(|s| rules::own(s, &mut lines)).unwrap_or_default();
+    let (calendar, profiles) = calendar::calendar(&root, notes);
 
     let mut doors = Vec::new();
     let mut door_ids: BTreeMap<String, DoorId> = BTreeMap::new();
-    let mut places = sound::Places { doors: Vec::new(), face: None };
+    let mut places = sound::Places::default();
     for (i, s) in root.sections("door").into_iter().enumerate() {
         places.doors.push(s.span());
         let name = s.required_text("name", "\"main\"");
@@ -101,7 +99,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         {
             s.note(name.span.clone(), "name", "another door has this name: give each its own");
         }
-        doors.push(doors::door(s, name, &mut lines));
+        doors.push(doors::door(s, name, &mut lines, &profiles));
     }
     if doors.is_empty() || doors.len() > 8 {
         root.note(0..0, "[[door]]", "a gate has 1 to 8 doors: add a [[door]] section for each");
@@ -124,7 +122,8 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         }
         let sockets =
             readers::Sockets { framings: &framings, ports: &mut ports, buses: &mut seats };
-        let reader = readers::reader(s, &door_ids, &formats, &mut lines, sockets);
+        places.readers.push(span.clone());
+        let reader = readers::reader(s, &door_ids, &formats, &profiles, &mut lines, sockets);
         if let Some(reader) = &reader
             && let Some(Some(door)) = doors.get(usize::from(reader.door.0))
             && reader.assurance < door.assurance
@@ -167,6 +166,26 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         }
         face::face(s, folder, &door_ids)
     });
+    let tells = |id: DoorId| match doors.get(usize::from(id.0)) {
+        Some(Some(door)) => door.contact.is_some() || door.kind == DoorKind::Turnstile,
+        // What is wrong with it was noted.
+        _ => true,
+    };
+    let interlocks = root.sections("interlock").into_iter();
+    let interlocks = interlocks.map(|s| rules::interlock(s, &door_ids, tells)).collect();
+    let passback = root.section("passback").map(|s| {
+        places.passback = Some(s.span());
+        rules::passback(s)
+    });
+    let rules = Rules {
+        calendar,
+        profiles: profiles.names,
+        passback: passback.unwrap_or_default(),
+        interlocks,
+        lockout: root.section("guessing").map(rules::guessing).unwrap_or_default(),
+        fire: fire.map(|(_, rule)| rule).unwrap_or_default(),
+        alarms: root.section("alarms").map(rules::alarms).unwrap_or_default(),
+    };
     lines.report_clashes(notes);
     ports.report_clashes(notes);
     if let Some(Some(hardware)) = &hardware {
@@ -186,7 +205,8 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         buses: buses.into_iter().collect::<Option<_>>()?,
         doors: doors.into_iter().collect::<Option<_>>()?,
         readers: readers.into_iter().collect::<Option<_>>()?,
-        fire,
+        lines: OwnLines { fire: fire.and_then(|(input, _)| input), ..own },
+        rules,
         face: optional(face)?,
         untrusted_clock,
         journal_events,
@@ -249,6 +269,8 @@ fn door_named(s: &Section<'_>, doors: &BTreeMap<String, DoorId>) -> Option<DoorI
 
 #[cfg(test)]
 mod doors_tests;
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod serial_tests;
 #[cfg(test)]

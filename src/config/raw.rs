@@ -285,6 +285,18 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A table within a section: `summer = { begin = "..." }`.
+    pub(super) fn table(&self, key: &'static str, example: &str) -> Option<Section<'a>> {
+        let value = self.get(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(self.inner(self.place(key), value.span(), table)),
+            _ => {
+                self.wrong(value, key, &format!("a table: {key} = {example}"));
+                None
+            }
+        }
+    }
+
     pub(super) fn required_section(&self, key: &'static str) -> Option<Section<'a>> {
         if !self.table.contains_key(key) {
             self.note(0..0, &format!("[{key}]"), "this section is missing");

@@ -18,7 +18,8 @@ pub struct Entitlement {
     pub from: Option<WallTime>,
     /// Not at or after, where there is an end.
     pub until: Option<WallTime>,
-    /// The weekly profile it holds in, by its place in the gate's calendar; `None` for always.
+    /// The weekly profile it holds in, by its number in the site's numbering; `None` for always. Hours of a
+    /// number that the gate doesn't know are none.
     pub profile: Option<u8>,
     /// How often it may be used in all; `None` for without limit.
     pub uses: Option<u16>,

@@ -269,11 +269,12 @@ fn options(rng: &mut Rng) -> Options {
         outside.pin = Some(PinOptions { total, between_keys, hours });
     }
     let inside = ReaderOptions { door: DoorId(0), heading: Heading::Out, pin: None };
-    let week = |from, to| Profile {
+    let week = |number, from, to| Profile {
+        number: Some(number),
         days: std::array::from_fn(|_| vec![Span { from, to }]),
         holiday: vec![],
     };
-    let profiles = vec![week(540, 660), week(120, 300), week(1_200, 1_440)];
+    let profiles = vec![week(0, 540, 660), week(1, 120, 300), week(2, 1_200, 1_440)];
     let holidays = [Date { year: 2026, month: 12, day: 25 }].into();
     let calendar = Calendar::new(Zone::default(), profiles, holidays).unwrap_or_default();
     let rules = [PassbackRule::Off, PassbackRule::Off, PassbackRule::Soft, PassbackRule::Hard];

@@ -70,7 +70,8 @@ impl DoorKind {
         Claims { passage: by_hand, direction: false, tailgate: false }
     }
 
-    pub(in crate::access) fn is_moved_by_people(self) -> bool {
+    /// Whoever passes opens it, and no motor.
+    pub fn is_moved_by_people(self) -> bool {
         !matches!(self, Self::Barrier | Self::Turnstile)
     }
 

@@ -55,6 +55,21 @@ fn a_weekly_profile_with_its_holiday() {
 }
 
 #[test]
+fn hours_that_the_gate_does_not_know_are_none() {
+    // The second profile has no number of the site's, so no right can mean it.
+    let text = "person 7 has card, profile 1
+         person 8 has card, profile 77
+         # 23:00, when that profile holds
+         at 15h card 7 -> Denied card NotPermittedAtThisTime
+         late at 15.1h card 8 -> Denied card NotPermittedAtThisTime
+         # also while the time is unknown and such rights count as valid
+         late at 15.2h clock lost -> ClockTrusted false
+         late at 15.3h card 7 -> Denied card NotPermittedAtThisTime
+         late at 15.4h card 8 -> Denied card NotPermittedAtThisTime";
+    play(Options { untrusted_clock: UntrustedClock::Allow, ..usual() }, text);
+}
+
+#[test]
 fn while_the_time_is_unknown_unlimited_rights_work_and_limited_ones_wait() {
     play(
         usual(),

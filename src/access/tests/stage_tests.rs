@@ -68,14 +68,15 @@ pub(super) fn with_exit_reader(mut options: Options) -> Options {
     options
 }
 
-/// Profile 0: Monday to Friday 9 to 17. Profile 1: nights. China; Tuesday is a holiday.
+/// Profile 0: Monday to Friday 9 to 17. Profile 1: nights, which no right names. China; Tuesday is a holiday.
 fn calendar() -> Calendar {
     let office = vec![Span { from: 9 * 60, to: 17 * 60 }];
     let mut days: [Vec<Span>; 7] = Default::default();
     days[..5].fill(office);
-    let week = Profile { days, holiday: vec![] };
+    let week = Profile { number: Some(0), days, holiday: vec![] };
     let night = vec![Span { from: 0, to: 6 * 60 }, Span { from: 22 * 60, to: 24 * 60 }];
-    let nights = Profile { days: std::array::from_fn(|_| night.clone()), holiday: night };
+    let days = std::array::from_fn(|_| night.clone());
+    let nights = Profile { number: None, days, holiday: night };
     let zone = Zone::new(480, None).expect("sound");
     let tuesday = Date { year: 2026, month: 11, day: 24 };
     Calendar::new(zone, vec![week, nights], [tuesday].into()).expect("sound")

@@ -15,6 +15,8 @@ pub struct Span {
 /// A week. What goes over midnight is two spans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
+    /// What rights call it, in the site's own numbering. One without is for this gate's doors alone.
+    pub number: Option<u8>,
     /// Monday first.
     pub days: [Vec<Span>; 7],
     /// In place of the weekday's on a holiday.
@@ -28,6 +30,8 @@ pub enum BadCalendar {
     Span(usize),
     #[error("there is room for 255 profiles")]
     TooMany,
+    #[error("two profiles have the number {0}")]
+    Number(u8),
 }
 
 /// Where the gate stands in time, its profiles, its holidays.
@@ -52,12 +56,23 @@ impl Calendar {
             if !profile.days.iter().flatten().chain(&profile.holiday).all(sound) {
                 return Err(BadCalendar::Span(i));
             }
+            if let Some(number) = profile.number
+                && profiles[..i].iter().any(|other| other.number == Some(number))
+            {
+                return Err(BadCalendar::Number(number));
+            }
         }
         Ok(Self { zone, profiles, holidays })
     }
 
     pub(in crate::access) fn has(&self, profile: u8) -> bool {
         usize::from(profile) < self.profiles.len()
+    }
+
+    /// The place of the profile that rights call so.
+    pub(in crate::access) fn numbered(&self, number: u8) -> Option<u8> {
+        let at = self.profiles.iter().position(|profile| profile.number == Some(number))?;
+        u8::try_from(at).ok()
     }
 
     /// Whether a profile holds. One that the calendar doesn't have never does.
@@ -84,7 +99,7 @@ mod tests {
         let mut days: [Vec<Span>; 7] = Default::default();
         days[0] = vec![office];
         days[6] = night.to_vec();
-        let week = Profile { days, holiday: vec![Span { from: 600, to: 601 }] };
+        let week = Profile { number: Some(9), days, holiday: vec![Span { from: 600, to: 601 }] };
         let holidays = [Date { year: 2026, month: 11, day: 30 }].into();
         let zone = Zone::new(480, None).expect("sound");
         let calendar = Calendar::new(zone, vec![week], holidays).expect("sound");
@@ -100,6 +115,7 @@ mod tests {
         assert!(holds(14, 480), "and the Monday after is one again");
         assert!(!calendar.holds(1, WallTime::from_secs(monday)), "no such profile");
         assert!(calendar.has(0) && !calendar.has(1));
+        assert_eq!([calendar.numbered(9), calendar.numbered(0)], [Some(0), None]);
     }
 
     #[test]
@@ -109,6 +125,9 @@ mod tests {
             let made = Calendar::new(Zone::default(), vec![profile], BTreeSet::new());
             assert_eq!(made, Err(BadCalendar::Span(0)));
         }
+        let two = vec![Profile { number: Some(4), ..Profile::default() }; 2];
+        let made = Calendar::new(Zone::default(), two, BTreeSet::new());
+        assert_eq!(made, Err(BadCalendar::Number(4)));
         let many = vec![Profile::default(); 256];
         assert_eq!(
             Calendar::new(Zone::default(), many, BTreeSet::new()),

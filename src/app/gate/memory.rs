@@ -4,7 +4,7 @@
 use super::Gate;
 use crate::access::{Fact, Ticket};
 use crate::config::Config;
-use crate::domain::Alarm;
+use crate::domain::{Alarm, Wire};
 use crate::io::store::Store;
 
 /// What was kept, as far as it can be read and this gate still has what it is about.
@@ -25,9 +25,18 @@ pub(in crate::app) fn facts(store: &Store, config: &Config) -> Vec<Fact> {
 
 /// Without its input nobody could ever say that it is over.
 fn has_input(fact: &Fact, config: &Config) -> bool {
+    let own = &config.lines;
     match fact {
-        Fact::Fire { .. } => config.fire.is_some(),
-        Fact::Alarm { alarm: Alarm::Fire | Alarm::FireLine, .. } => config.fire.is_some(),
+        Fact::Fire { .. } => own.fire.is_some(),
+        Fact::Alarm { door: None, reader: None, alarm, .. } => match alarm {
+            Alarm::Fire | Alarm::FireLine => own.fire.is_some(),
+            Alarm::Mains => own.mains.is_some(),
+            Alarm::Battery => own.battery.is_some(),
+            Alarm::Enclosure => own.enclosure.is_some(),
+            Alarm::CallGuard => own.call_guard.is_some(),
+            Alarm::LineFault => own.inputs().any(|(_, wire, _)| wire != Wire::Fire),
+            _ => true,
+        },
         Fact::Alarm { door: Some(door), .. } => config.doors.get(usize::from(door.0)).is_some(),
         Fact::Alarm { reader: Some(reader), .. } => {
             config.readers.get(usize::from(reader.0)).is_some()

@@ -10,6 +10,7 @@ mod lamps;
 mod osdp;
 pub(super) mod serial;
 mod silence;
+mod switches;
 mod wiegand;
 
 pub(super) use book::{Book, LinkNews};
@@ -18,12 +19,11 @@ pub(super) use osdp::Buses;
 use super::listen::Tap;
 use crate::access::Input;
 use crate::config::{Config, LampLines, Link, Output};
-use crate::domain::{
-    DoorId, Instant, Key, LineState, ReadFault, ReaderId, SecurityBreach, Signal, Wire,
-};
+use crate::domain::{Instant, Key, ReadFault, ReaderId, SecurityBreach, Signal};
 use crate::io::PinEdge;
 use lamps::Sequencer;
 use std::sync::Arc;
+use switches::Switches;
 use wiegand::Wiegand;
 
 /// What edges or bytes meant.
@@ -71,15 +71,7 @@ pub(super) struct Readers {
     buses: Arc<Buses>,
     /// The lights and buzzers on lines, one for each reader.
     lamps: Vec<(LampLines, Sequencer)>,
-    /// Line, the level that is active, what it means.
-    inputs: Vec<(u32, bool, Kind)>,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Door(DoorId, Wire),
-    Tamper(ReaderId),
-    Fire,
+    switches: Switches,
 }
 
 impl Readers {
@@ -94,29 +86,8 @@ impl Readers {
                 Link::Osdp(_) => {}
             }
         }
-        let mut inputs: Vec<_> =
-            config.fire.iter().map(|i| (i.line, i.active_high, Kind::Fire)).collect();
-        for (i, reader) in config.readers.iter().enumerate() {
-            let kind = Kind::Tamper(ReaderId(i as u8));
-            inputs.extend(reader.tamper.map(|i| (i.line, i.active_high, kind)));
-        }
-        for (i, door) in config.doors.iter().enumerate() {
-            let id = DoorId(i as u8);
-            let [passed_in, passed_out] = door.passed.map_or([None; 2], |pair| pair.map(Some));
-            let [outer, inner] = door.beams.map_or([None; 2], |pair| pair.map(Some));
-            let wires = [
-                (Wire::Contact, door.contact),
-                (Wire::Rex, door.rex),
-                (Wire::PassedIn, passed_in),
-                (Wire::PassedOut, passed_out),
-                (Wire::OuterBeam, outer),
-                (Wire::InnerBeam, inner),
-            ];
-            let there = wires.into_iter().filter_map(|(wire, input)| Some((wire, input?)));
-            inputs.extend(there.map(|(wire, i)| (i.line, i.active_high, Kind::Door(id, wire))));
-        }
         let lamps = config.readers.iter().map(|r| (r.lamps, Sequencer::default())).collect();
-        Self { wiegand, buses, lamps, inputs }
+        Self { wiegand, buses, lamps, switches: Switches::new(config) }
     }
 
     /// Takes one edge. Asks nothing of lines it doesn't know.
@@ -124,27 +95,12 @@ impl Readers {
         if let Some(reader) = self.wiegand.iter_mut().find(|reader| reader.owns(edge)) {
             return reader.edge(edge);
         }
-        let (_, active_high, kind) = self.inputs.iter().find(|(line, ..)| *line == edge.line)?;
-        let active = edge.high == *active_high;
-        Some(Meaning::Input(match kind {
-            Kind::Door(door, wire) => line(Some(*door), *wire, active),
-            Kind::Fire => line(None, Wire::Fire, active),
-            Kind::Tamper(reader) => {
-                let news = LinkNews::Tamper(active);
-                return Some(Meaning::Link { reader: *reader, news });
-            }
-        }))
+        self.switches.edge(edge)
     }
 
-    /// How a switch stands before anything happened on it. A button that is held down says nothing: who
-    /// pressed it is long gone, or it is stuck. Nor does a contact of somebody having passed.
+    /// How a switch stands before anything happened on it.
     pub(super) fn level(&mut self, at: PinEdge) -> Option<Meaning> {
-        let is_held = self.inputs.iter().any(|(line, active_high, kind)| {
-            *line == at.line
-                && matches!(kind, Kind::Door(_, Wire::Rex | Wire::PassedIn | Wire::PassedOut))
-                && at.high == *active_high
-        });
-        if is_held { None } else { self.edge(at) }
+        self.switches.level(at)
     }
 
     /// Edges of these lines were lost: no frame of theirs under way can be believed.
@@ -153,9 +109,10 @@ impl Readers {
         theirs.filter_map(move |reader| reader.poison(at))
     }
 
-    /// Frames that ended by `now`.
+    /// Switches that have settled and frames that ended by `now`.
     pub(super) fn poll(&mut self, now: Instant) -> impl Iterator<Item = Meaning> {
-        self.wiegand.iter_mut().filter_map(move |reader| reader.poll(now))
+        let frames = self.wiegand.iter_mut().filter_map(move |reader| reader.poll(now));
+        self.switches.poll(now).chain(frames)
     }
 
     /// Edges were lost somewhere: no frame under way can be believed.
@@ -192,17 +149,13 @@ impl Readers {
         levels
     }
 
-    /// When a frame under way ends, if nothing more of it comes.
+    /// When a frame under way ends, if nothing more of it comes, or a switch has settled.
     pub(super) fn frame_deadline(&self) -> Option<Instant> {
-        self.wiegand.iter().filter_map(Wiegand::deadline).min()
+        let frame = self.wiegand.iter().filter_map(Wiegand::deadline).min();
+        frame.into_iter().chain(self.switches.deadline()).min()
     }
 
     pub(super) fn lamp_deadline(&self) -> Option<Instant> {
         self.lamps.iter().filter_map(|(_, sequencer)| sequencer.deadline()).min()
     }
-}
-
-fn line(door: Option<DoorId>, line: Wire, active: bool) -> Input {
-    let state = if active { LineState::Active } else { LineState::Normal };
-    Input::Line { door, line, state }
 }

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::app::pins::{self, PinsError};
-use crate::config::{Backend, Config, Input, Link};
+use crate::config::{Backend, Config, Link, Means};
 use crate::domain::Bias;
 use crate::io::Sight;
 
@@ -45,9 +45,12 @@ fn look(config: &Config) -> Result<Vec<Finding>, PinsError> {
         let state = |high| if high == output.active_high { "energised" } else { "released" };
         findings.extend(one(&seen, name, output.line, state));
     }
-    for (name, input) in config.inputs() {
-        let seen = pins::look(config, &[input.line], Some(input.bias))?;
-        findings.extend(one(&seen, &name, input.line, |high| word(&name, input, high)));
+    for (name, means, input) in config.switches() {
+        for (key, line) in input.lines() {
+            let seen = pins::look(config, &[line.line], Some(line.bias))?;
+            let state = |high| word(means, key, high == line.active_high);
+            findings.extend(one(&seen, &format!("{name}{key}"), line.line, state));
+        }
     }
     for reader in &config.readers {
         if let Link::Wiegand(wiegand) = &reader.link {
@@ -59,14 +62,12 @@ fn look(config: &Config) -> Result<Vec<Finding>, PinsError> {
 }
 
 /// What a level means to whoever looks at the switch.
-fn word(name: &str, input: Input, high: bool) -> &'static str {
-    match (name.rsplit('.').next(), high == input.active_high) {
-        (Some("contact"), true) => "open",
-        (Some("contact"), false) => "closed",
-        (Some("rex"), true) => "pressed",
-        (Some("rex"), false) => "not pressed",
-        (_, true) => "active",
-        (_, false) => "quiet",
+fn word(means: Means, key: &str, active: bool) -> &'static str {
+    match (key, active) {
+        (".cut", true) => "the loop is cut",
+        (".short", true) => "the loop is bridged",
+        (".cut" | ".short", false) => "the loop is whole",
+        _ => means.word(active),
     }
 }
 
@@ -131,16 +132,16 @@ fn idle(
 mod tests {
     use super::super::Verdict;
     use super::*;
+    use crate::domain::{DoorId, Wire};
 
     #[test]
     fn each_line_is_told_in_the_words_of_what_hangs_on_it() {
         let sight = |holder: Option<&str>, high| {
             vec![Sight { line: 22, holder: holder.map(str::to_owned), high }]
         };
-        let contact =
-            Input { line: 22, active_high: true, bias: Bias::PullUp, debounce: Default::default() };
+        let contact = Means::Door(DoorId(0), Wire::Contact);
         let tell = |seen: Vec<Sight>| {
-            one(&seen, "main.contact", 22, |high| word("main.contact", contact, high))
+            one(&seen, "main.contact", 22, |high| word(contact, "", high))
                 .map(|f| (f.result, f.detail))
                 .unwrap_or((Verdict::Warn, String::new()))
         };

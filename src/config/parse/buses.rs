@@ -65,6 +65,7 @@ impl Buses {
             s.note(address.span.clone(), "address", what);
         }
         let low = said == Assurance::Low;
-        Some(Osdp { bus: bus?, address: address?.value as u8, low })
+        let keypad = s.flag_or("keypad", false);
+        Some(Osdp { bus: bus?, address: address?.value as u8, low, keypad })
     }
 }

@@ -1,7 +1,8 @@
 //! `[[door]]`: what the gate drives, and what tells how it is used.
 
+use super::calendar::Profiles;
 use super::lines::{ActiveAt, Lines, input, output};
-use crate::access::{DoorKind, DoorOptions, Drive};
+use crate::access::{DoorKind, DoorOptions, Drive, Fail};
 use crate::config::raw::{Item, Section};
 use crate::config::{Door, Warning};
 use crate::domain::{Assurance, Duration};
@@ -22,7 +23,12 @@ enum How {
     Hold,
 }
 
-pub(super) fn door(s: Section<'_>, name: Option<Item<String>>, lines: &mut Lines) -> Option<Door> {
+pub(super) fn door(
+    s: Section<'_>,
+    name: Option<Item<String>>,
+    lines: &mut Lines,
+    profiles: &Profiles,
+) -> Option<Door> {
     let label = name.as_ref().map_or("?", |n| n.value.as_str()).to_owned();
     let owner = |what: &str| format!("door {label}'s {what}");
 
@@ -57,6 +63,10 @@ pub(super) fn door(s: Section<'_>, name: Option<Item<String>>, lines: &mut Lines
         Duration::from_millis(s.whole_or("open_ms", 100..=600_000, 5_000)),
         Duration::from_millis(s.whole_or("held_ms", 1_000..=3_600_000, 30_000)),
     );
+    let (extended_open, extended_held_after) = (
+        longer(&s, "extended_open_ms", 600_000, open, usual.extended_open),
+        longer(&s, "extended_held_ms", 3_600_000, held_after, usual.extended_held_after),
+    );
     let how = match usual.drive {
         Drive::Pulse { .. } => How::Pulse,
         Drive::Latch => How::Latch,
@@ -75,6 +85,20 @@ pub(super) fn door(s: Section<'_>, name: Option<Item<String>>, lines: &mut Lines
     // Without a contact nothing tells that the leaf moves, and nothing comes of it.
     let relock = s.flag_or("relock_on_open", usual.relock_on_open);
     let relock_on_open = relock && (contact.is_some() || !usual.relock_on_open);
+    // A motor that is told by a pulse has a fail state of its own.
+    let fail = if kind.is_moved_by_people() {
+        s.choice("fail", &[("secure", Fail::Secure), ("safe", Fail::Safe)], Fail::Secure)
+    } else {
+        Fail::Secure
+    };
+    let (unlock, lock_down) = (profiles.named(&s, "unlock"), profiles.named(&s, "lock_down"));
+    let first_card = s.flag_or("first_card", false);
+    if first_card && unlock.is_none() {
+        s.note_key(
+            "first_card",
+            "waits for hours that are free: add unlock, the name of a profile",
+        );
+    }
     let levels = &[("low", Assurance::Low), ("high", Assurance::High)];
     let assurance = s.choice("assurance", levels, Assurance::Low);
     s.finish();
@@ -83,6 +107,7 @@ pub(super) fn door(s: Section<'_>, name: Option<Item<String>>, lines: &mut Lines
         name: label,
         kind,
         drive,
+        fail,
         relay: relay?,
         relay_out,
         stop,
@@ -93,9 +118,31 @@ pub(super) fn door(s: Section<'_>, name: Option<Item<String>>, lines: &mut Lines
         beams,
         open,
         held_after,
+        extended_open,
+        extended_held_after,
         relock_on_open,
+        unlock,
+        first_card,
+        lock_down,
         assurance,
     })
+}
+
+/// A time for those who need longer: no less than what everybody has.
+fn longer(
+    s: &Section<'_>,
+    key: &'static str,
+    most_ms: u64,
+    everybody: Duration,
+    usual: Duration,
+) -> Duration {
+    let Some(time) = s.whole(key, 100..=most_ms) else { return usual.max(everybody) };
+    let given = Duration::from_millis(time.value);
+    if given < everybody {
+        let least = everybody.as_millis();
+        s.note(time.span, key, format!("is for those who need longer: set {least} or more"));
+    }
+    given
 }
 
 /// Two sensors that tell a direction together, or none.

@@ -2,17 +2,17 @@
 
 use super::tests::{EXAMPLE, mistakes, one};
 use super::*;
-use crate::access::{DoorKind, Drive, PassageSensor};
+use crate::access::{DoorKind, Drive, Fail, PassageSensor};
 use crate::domain::{Duration, Heading};
 
 /// The example with other options for its door.
-fn door(options: &str) -> String {
+pub(super) fn door(options: &str) -> String {
     let (before, rest) = EXAMPLE.split_once("[[door]]").unwrap_or_default();
     let (_, after) = rest.split_once("# One section for each card reader").unwrap_or_default();
     format!("{before}[[door]]\nname = \"main\"\nrelay = 17\n{options}\n#{after}")
 }
 
-fn config(text: &str) -> Config {
+pub(super) fn config(text: &str) -> Config {
     parse(text, Path::new("/")).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
 }
 
@@ -78,6 +78,42 @@ fn what_makes_no_door_is_said_at_its_section() {
     assert_eq!(before, Some(Duration::from_secs(29)));
     let beams = config(&door("beam_outer = 19\nbeam_inner = 20"));
     assert_eq!(beams.access_options().doors[0].sensor, PassageSensor::Beams);
+}
+
+#[test]
+fn those_who_need_longer_get_no_less() {
+    let usual = config(&door("open_ms = 20000"));
+    let of = |config: &Config| (config.doors[0].extended_open, config.doors[0].extended_held_after);
+    assert_eq!(of(&usual), (Duration::from_secs(20), Duration::from_secs(60)));
+    let own = config(&door("extended_open_ms = 30000\nextended_held_ms = 90000"));
+    assert_eq!(of(&own), (Duration::from_secs(30), Duration::from_secs(90)));
+    let told = own.access_options();
+    assert_eq!(told.doors[0].extended_open, Duration::from_secs(30));
+    assert_eq!(told.doors[0].extended_held_after, Duration::from_secs(90));
+    one(mistakes(&door("extended_open_ms = 4000")), "for those who need longer: set 5000 or more");
+    one(mistakes(&door("extended_held_ms = 29999")), "who need longer: set 30000 or more");
+}
+
+#[test]
+fn a_lock_that_opens_without_power_says_so_and_a_motor_has_its_own_way() {
+    let fail = |options: &str| config(&door(options)).access_options().doors[0].fail;
+    assert_eq!(fail("kind = \"magnet\"\ncontact = 22"), Fail::Secure);
+    assert_eq!(fail("kind = \"magnet\"\ncontact = 22\nfail = \"safe\""), Fail::Safe);
+    one(mistakes(&door("fail = \"open\"")), "fail: must be \"secure\" or \"safe\"");
+    let barrier = mistakes(&door("kind = \"barrier\"\nfail = \"safe\""));
+    assert!(barrier[0].contains("fail: is not an option here"), "{barrier:#?}");
+}
+
+#[test]
+fn every_rule_that_is_broken_is_said_at_once() {
+    let broken = door("kind = \"bolt\"\nwarning = 19\nwarn_ms = 30000");
+    let broken = broken.replace("d0 = 5 ", "side = \"inside\"\nd0 = 5 ");
+    let found = mistakes(&broken);
+    let ends = ["or set another kind or drive", "to less than held_ms", "add a [[reader]]"];
+    assert_eq!(found.len(), ends.len(), "{found:#?}");
+    for end in ends {
+        assert!(found.iter().any(|m| m.ends_with(end)), "{end}: {found:#?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `[hardware]` and everything that names a line: each line has one owner.
 
 use crate::config::raw::{Either, Item, Notes, Section};
-use crate::config::{Backend, Board, Hardware, Input, Output};
+use crate::config::{Backend, Board, Hardware, Input, InputLine, Output};
 use crate::domain::{Bias, Duration};
 use std::ops::Range;
 use std::path::Path;
@@ -67,7 +67,7 @@ const LEVELS: &[(&str, bool)] = &[("high", true), ("low", false)];
 const DEBOUNCE_MS: u64 = 20;
 
 /// A switch: `contact = 22` or `contact = { line = 22, active = "high", bias = "pull-up",
-/// debounce_ms = 20 }`. `owner` is how a clash names it.
+/// debounce_ms = 20, cut = 20, short = 21 }`. `owner` is how a clash names it.
 pub(super) fn input(
     s: &Section<'_>,
     key: &'static str,
@@ -75,7 +75,27 @@ pub(super) fn input(
     active: ActiveAt,
     lines: &mut Lines,
 ) -> Option<Input> {
-    let mut input = Input {
+    let (mut cut, mut short) = (None, None);
+    let state = line(s, key, &owner, active, lines, |t, lines| {
+        // A module without power, or a wire to it that is cut, is to look like a fault.
+        let mut fault = |key, what: &str| {
+            line(t, key, &format!("{owner}, {what}"), ActiveAt::High, lines, |_, _| {})
+        };
+        (cut, short) = (fault("cut", "its cut line"), fault("short", "its short line"));
+    });
+    Some(Input { state: state?, cut, short })
+}
+
+/// One line of a switch; `more` reads what else its table may have.
+fn line(
+    s: &Section<'_>,
+    key: &'static str,
+    owner: &str,
+    active: ActiveAt,
+    lines: &mut Lines,
+    more: impl FnOnce(&Section<'_>, &mut Lines),
+) -> Option<InputLine> {
+    let mut input = InputLine {
         line: 0,
         active_high: matches!(active, ActiveAt::High),
         bias: Bias::PullUp,
@@ -90,13 +110,14 @@ pub(super) fn input(
             input.bias = t.choice("bias", BIASES, input.bias);
             input.debounce =
                 Duration::from_millis(t.whole_or("debounce_ms", 0..=1_000, DEBOUNCE_MS));
+            more(&t, lines);
             t.finish();
             line
         }
     }?;
-    lines.bias(input.bias, &owner, line.span.clone());
-    lines.take(&line, owner);
-    Some(Input { line: line.value as u32, ..input })
+    lines.bias(input.bias, owner, line.span.clone());
+    lines.take(&line, owner.into());
+    Some(InputLine { line: line.value as u32, ..input })
 }
 
 /// What holds a reader's data lines high between its pulses, where that is not a resistor outside.

@@ -1,6 +1,7 @@
 //! `[[reader]]`: how each reader is connected and what it may send.
 
 use super::buses::Buses;
+use super::calendar::Profiles;
 use super::lines::{ActiveAt, LINES, Lines, bias, input, output};
 use super::ports::Ports;
 use super::{door_named, serial};
@@ -24,6 +25,7 @@ pub(super) fn reader(
     s: Section<'_>,
     doors: &BTreeMap<String, DoorId>,
     known: &[Format],
+    profiles: &Profiles,
     lines: &mut Lines,
     sockets: Sockets<'_>,
 ) -> Option<Reader> {
@@ -53,7 +55,7 @@ pub(super) fn reader(
         s.note(s.span(), "keypad", format!("{what}: a reader can't send both, leave one out"));
     }
     let lamps = lamps(&s, &label, lines);
-    let pin = pin(&s, link.as_ref());
+    let pin = pin(&s, link.as_ref(), heading, profiles);
     s.finish();
     name?;
     Some(Reader {
@@ -111,7 +113,12 @@ fn lamps(s: &Section<'_>, label: &str, lines: &mut Lines) -> LampLines {
 }
 
 /// Whether a card waits for its PIN here.
-fn pin(s: &Section<'_>, link: Option<&Link>) -> Option<PinOptions> {
+fn pin(
+    s: &Section<'_>,
+    link: Option<&Link>,
+    heading: Heading,
+    profiles: &Profiles,
+) -> Option<PinOptions> {
     let required = s.choice("pin", &[("off", false), ("required", true)], false);
     if required && link.is_some_and(|link| !link.has_keypad()) {
         let what = "nobody can type a PIN here: add keypad = 4 or keypad = 8, the bits this reader's \
@@ -120,7 +127,18 @@ fn pin(s: &Section<'_>, link: Option<&Link>) -> Option<PinOptions> {
     }
     let total = Duration::from_millis(s.whole_or("pin_ms", 2_000..=60_000, 10_000));
     let between_keys = Duration::from_millis(s.whole_or("pin_key_ms", 1_000..=30_000, 5_000));
-    required.then_some(PinOptions { total, between_keys, hours: Hours::Always })
+    if required && heading == Heading::Out {
+        s.note_key("pin", "nobody is asked for anything when leaving: leave pin out");
+    }
+    let hours = profiles.named(s, "pin_hours");
+    if hours.is_some() && !required {
+        s.note_key(
+            "pin_hours",
+            "says when a PIN is needed: add pin = \"required\", or leave it out",
+        );
+    }
+    let hours = hours.map_or(Hours::Always, Hours::Profile);
+    required.then_some(PinOptions { total, between_keys, hours })
 }
 
 /// How the reader presents serials; some format must have room for that.

@@ -146,14 +146,14 @@ fn a_line_is_a_number_or_a_table() {
     assert_eq!((relay.line, relay.active_high, relay.safe_energised), (18, false, true));
     assert!(!relay.safe_level() && relay.level(false));
     let debounce = Duration::from_millis(5);
-    let want = crate::config::Input { line: 25, active_high: false, bias: Bias::Off, debounce };
-    assert_eq!(contact, Some(want));
+    let want = crate::config::InputLine { line: 25, active_high: false, bias: Bias::Off, debounce };
+    assert_eq!(contact, Some(crate::config::Input::plain(want)));
     let names: Vec<_> = config.inputs().into_iter().map(|(name, i)| (name, i.line)).collect();
     assert_eq!(names, [("fire".into(), 24), ("main.contact".into(), 25), ("main.rex".into(), 23)]);
 
     one(
         edited("rex = { line = 23, active", "rex = { line = 23, actve"),
-        "[[door]] rex actve: is not an option here; there are: line, active, bias, debounce_ms",
+        "[[door]] rex actve: is not an option here; there are: line, active, bias, debounce_ms, cut, short",
     );
     one(edited("rex = { line = 23, active = \"low\" }", "rex = {}"), "missing: add line = 22");
     one(
