@@ -5,6 +5,7 @@ mod buses;
 mod pins;
 mod ports;
 mod probes;
+mod rules;
 
 use super::{Failure, load_config};
 use serde::Serialize;

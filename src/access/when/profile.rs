@@ -75,8 +75,13 @@ impl Calendar {
         u8::try_from(at).ok()
     }
 
-    /// Whether a profile holds. One that the calendar doesn't have never does.
-    pub(in crate::access) fn holds(&self, profile: u8, wall: WallTime) -> bool {
+    /// What rights call the profile at a place.
+    pub fn number(&self, place: u8) -> Option<u8> {
+        self.profiles.get(usize::from(place))?.number
+    }
+
+    /// Whether a profile, by its place, holds. One that the calendar doesn't have never does.
+    pub fn holds(&self, profile: u8, wall: WallTime) -> bool {
         let Some(profile) = self.profiles.get(usize::from(profile)) else { return false };
         let local = self.zone.local(wall);
         let spans = if self.holidays.contains(&local.date) {

@@ -31,6 +31,7 @@ pub(super) const ALL: &[fn(&Config) -> Vec<Finding>] = &[
     keys,
     folders,
     clock,
+    super::rules::rules,
     pins,
     ports,
     daemon,
