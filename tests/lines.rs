@@ -329,7 +329,7 @@ impl Timed {
     }
 
     fn wall(&mut self, secs: u64) {
-        self.at = self.at + eithergate::domain::Duration::from_secs(secs - self.wall.0 / 1_000);
+        self.at += eithergate::domain::Duration::from_secs(secs - self.wall.0 / 1_000);
         self.wall = WallTime::from_secs(secs);
     }
 
