@@ -85,9 +85,7 @@ fn run(cards: u64, names_each: usize) -> Result<(), Box<dyn Error>> {
         let ways = Ways { card: true, face: n % 10 == 0 };
         let names = names(n, names_each)?;
         let cards = names.iter().map(|name| card_key.credential(name)).collect();
-        plain
-            .entries
-            .insert(SubjectId(id), Entry { ways, from: None, until: None, pin: None, cards });
+        plain.entries.insert(SubjectId(id), Entry { ways, cards, ..Entry::default() });
     }
     let bytes = plain.to_bytes()?;
     drop(plain);

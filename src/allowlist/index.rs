@@ -1,5 +1,6 @@
-//! Lookup in flat sorted arrays: 20 bytes a card, 17 a subject, 24 for each of the few that have a period.
-//! A million cards of a million subjects are 37 MB, and a look is twenty comparisons.
+//! Lookup in flat sorted arrays: 20 bytes a card, 17 a subject; 24 more for each of the few that have a
+//! period, 8 for uses or a profile, 20 for a PIN. A million cards of a million subjects are 37 MB, and a look
+//! is twenty comparisons.
 
 use crate::domain::{CredentialId, Entitlement, PinTag, SubjectId, WallTime, Ways};
 
@@ -26,6 +27,16 @@ struct Period {
 const CARD: u8 = 1;
 const FACE: u8 = 2;
 const PERIOD: u8 = 4;
+const LIMITS: u8 = 8;
+const EXTENDED: u8 = 16;
+
+/// How often, and when in the week. 0 uses are without limit.
+#[derive(Clone, Copy)]
+struct Limits {
+    subject: u32,
+    uses: u16,
+    profile: Option<u8>,
+}
 
 /// Byte-aligned: 20 bytes for each subject that has a PIN.
 #[derive(Clone, Copy)]
@@ -34,13 +45,15 @@ struct Pin {
     tag: PinTag,
 }
 
-/// Subjects, cards, periods and PINs, each sorted by its key.
+/// Subjects, cards, and what few subjects have, each sorted by its key.
 #[derive(Default)]
 pub(super) struct Index {
     subjects: Vec<Subject>,
     cards: Vec<Card>,
     periods: Vec<Period>,
+    limits: Vec<Limits>,
     pins: Vec<Pin>,
+    duress: Vec<Pin>,
 }
 
 /// Why an index can't be made of what was added.
@@ -57,12 +70,11 @@ impl Index {
         Self {
             subjects: Vec::with_capacity(subjects),
             cards: Vec::with_capacity(cards),
-            periods: Vec::new(),
-            pins: Vec::new(),
+            ..Self::default()
         }
     }
 
-    /// Adds a subject; ids must ascend. A time of 0 (1970) is no time.
+    /// Adds a subject; ids must ascend. A time of 0 (1970) is no time, 0 uses are no limit.
     pub(super) fn add(&mut self, right: &Entitlement) -> Result<(), Unsound> {
         if self.subjects.last().is_some_and(|last| last.id >= right.subject) {
             return Err(Unsound::Order);
@@ -81,27 +93,44 @@ impl Index {
             flags |= PERIOD;
             self.periods.push(Period { subject: index, from, until });
         }
+        if right.uses.is_some() || right.profile.is_some() {
+            flags |= LIMITS;
+            let (uses, profile) = (right.uses.unwrap_or(0), right.profile);
+            self.limits.push(Limits { subject: index, uses, profile });
+        }
+        if right.extended {
+            flags |= EXTENDED;
+        }
         self.subjects.push(Subject { id: right.subject, flags });
         Ok(())
     }
 
     /// Adds a card of the subject added last.
     pub(super) fn add_card(&mut self, id: CredentialId) {
-        let subject = self.subjects.len().saturating_sub(1) as u32;
-        self.cards.push(Card { id, subject: subject.to_ne_bytes() });
+        self.cards.push(Card { id, subject: self.last() });
     }
 
     /// Gives the subject added last its PIN.
     pub(super) fn add_pin(&mut self, tag: PinTag) {
-        let subject = self.subjects.len().saturating_sub(1) as u32;
-        self.pins.push(Pin { subject: subject.to_ne_bytes(), tag });
+        self.pins.push(Pin { subject: self.last(), tag });
+    }
+
+    /// Gives the subject added last the PIN that calls for help.
+    pub(super) fn add_duress(&mut self, tag: PinTag) {
+        self.duress.push(Pin { subject: self.last(), tag });
+    }
+
+    fn last(&self) -> [u8; 4] {
+        (self.subjects.len().saturating_sub(1) as u32).to_ne_bytes()
     }
 
     /// Makes lookup possible; to be called once, after the last addition.
     pub(super) fn finish(&mut self) -> Result<(), Unsound> {
         self.cards.sort_unstable_by_key(|card| card.id);
         self.periods.shrink_to_fit();
+        self.limits.shrink_to_fit();
         self.pins.shrink_to_fit();
+        self.duress.shrink_to_fit();
         if self.cards.windows(2).any(|pair| matches!(pair, [a, b] if a.id == b.id)) {
             return Err(Unsound::SharedCard);
         }
@@ -131,10 +160,17 @@ impl Index {
     }
 
     pub(super) fn pin(&self, id: &SubjectId) -> Option<PinTag> {
+        self.tag(&self.pins, id)
+    }
+
+    pub(super) fn duress(&self, id: &SubjectId) -> Option<PinTag> {
+        self.tag(&self.duress, id)
+    }
+
+    fn tag(&self, pins: &[Pin], id: &SubjectId) -> Option<PinTag> {
         let at = self.subjects.binary_search_by_key(id, |subject| subject.id).ok()? as u32;
-        let pin =
-            self.pins.binary_search_by_key(&at, |pin| u32::from_ne_bytes(pin.subject)).ok()?;
-        self.pins.get(pin).map(|pin| pin.tag)
+        let pin = pins.binary_search_by_key(&at, |pin| u32::from_ne_bytes(pin.subject)).ok()?;
+        pins.get(pin).map(|pin| pin.tag)
     }
 
     fn entitlement(&self, index: u32) -> Option<Entitlement> {
@@ -148,6 +184,14 @@ impl Index {
             right.from = period.from.map(|t| WallTime(t.get()));
             right.until = period.until.map(|t| WallTime(t.get()));
         }
+        if subject.flags & LIMITS != 0 {
+            // Nor must limits that can't be found.
+            let at = self.limits.binary_search_by_key(&index, |l| l.subject).ok()?;
+            let limits = self.limits.get(at)?;
+            right.uses = Some(limits.uses).filter(|uses| *uses > 0);
+            right.profile = limits.profile;
+        }
+        right.extended = subject.flags & EXTENDED != 0;
         Some(right)
     }
 }

@@ -126,6 +126,15 @@ impl Allowlist {
     }
 }
 
+impl Allowlist {
+    /// Compared in constant time; without a tag against something, so that it takes as long.
+    fn is_tag_of(&self, tag: Option<PinTag>, subject: &SubjectId, pin: &Pin) -> bool {
+        let mac = self.card_key.as_ref().and_then(|key| key.pin_mac(subject, pin));
+        let (PinTag(bytes), has_one) = (tag.unwrap_or(PinTag([0; 16])), tag.is_some());
+        mac.is_some_and(|mac| mac.verify_truncated_left(&bytes).is_ok()) && has_one
+    }
+}
+
 impl Directory for Allowlist {
     fn card(&self, card: &CardNumber) -> Option<Entitlement> {
         self.index.by_card(&self.card_key.as_ref()?.credential(card))
@@ -136,13 +145,11 @@ impl Directory for Allowlist {
     }
 
     fn pin_fits(&self, subject: &SubjectId, pin: &Pin) -> bool {
-        let mac = self.card_key.as_ref().and_then(|key| key.pin_mac(subject, pin));
-        // Compared in constant time; without a PIN against something, so that it takes as long.
-        let (tag, has_one) = match self.index.pin(subject) {
-            Some(PinTag(tag)) => (tag, true),
-            None => ([0; 16], false),
-        };
-        mac.is_some_and(|mac| mac.verify_truncated_left(&tag).is_ok()) && has_one
+        self.is_tag_of(self.index.pin(subject), subject, pin)
+    }
+
+    fn is_duress(&self, subject: &SubjectId, pin: &Pin) -> bool {
+        self.is_tag_of(self.index.duress(subject), subject, pin)
     }
 }
 

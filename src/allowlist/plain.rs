@@ -1,38 +1,55 @@
-//! The plain form of an allowlist, versions 1 and 2: what is encrypted in the envelope's body.
+//! The plain form of an allowlist, versions 1 to 3: what is encrypted in the envelope's body.
 //!
 //! ```text
 //! u8 version · [32] card key · u32 subjects · u32 cards, then for each subject, ids ascending:
-//! [16] id · u8 flags (1 card, 2 face, 4 has from, 8 has until, 16 has a PIN) · u8 cards · u64 from? ·
-//! u64 until? · [16] pin? · [16] cards...
+//! [16] id · u8 flags (1 card, 2 face, 4 has from, 8 has until, 16 has a PIN, 32 has more) · u8 cards ·
+//! u8 more? (1 has uses, 2 has a profile, 4 extended opening, 8 has a duress PIN) · u64 from? · u64 until? ·
+//! [16] pin? · u16 uses? · u8 profile? · [16] duress pin? · [16] cards...
 //! ```
 //!
-//! A list with a PIN in it has version 2; without one it has version 1, which older gates read as well.
-//! Little-endian; times are milliseconds since 1970 and not 0. Nothing may follow the last subject, no
-//! other flag may be set, no card may be there twice: one list has one form.
+//! A list in which somebody has more has version 3; otherwise one with a PIN in it has version 2, and one
+//! without has version 1, so that older gates read whatever they can obey. Little-endian; times are
+//! milliseconds since 1970 and, like uses and `more`, not 0. A duress PIN is not the PIN. Nothing may follow
+//! the last subject, no other flag may be set, no card may be there twice: one list has one form.
 
 use super::CardKey;
 use super::index::Index;
 use crate::domain::{CredentialId, Entitlement, PinTag, RefusedUpdate, SubjectId, WallTime, Ways};
 use crate::trust::Key256;
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
 const VERSION_WITH_PINS: u8 = 2;
+const VERSION_WITH_MORE: u8 = 3;
 const CARD: u8 = 1;
 const FACE: u8 = 2;
 const FROM: u8 = 4;
 const UNTIL: u8 = 8;
 const PIN: u8 = 16;
+const MORE: u8 = 32;
+const USES: u8 = 1;
+const PROFILE: u8 = 2;
+const EXTENDED: u8 = 4;
+const DURESS: u8 = 8;
 
 /// One subject's right at one gate, as the office writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     pub ways: Ways,
     pub from: Option<WallTime>,
     pub until: Option<WallTime>,
     /// What a reader with a keypad may ask for beside a card.
     pub pin: Option<PinTag>,
+    /// In place of the PIN: opens as well, and calls for help.
+    pub duress: Option<PinTag>,
+    /// How often it may be used at this gate in all.
+    pub uses: Option<NonZeroU16>,
+    /// The weekly profile it holds in, by its place in the gate's calendar.
+    pub profile: Option<u8>,
+    /// The door stays open longer for this subject.
+    pub extended: bool,
     /// At most 255.
     pub cards: Vec<CredentialId>,
 }
@@ -42,6 +59,18 @@ impl Entry {
     pub fn is_face_only(&self) -> bool {
         is_face_only(self.ways, self.cards.len())
     }
+
+    /// What only version 3 can say.
+    fn more(&self) -> u8 {
+        bit(self.uses.is_some(), USES)
+            | bit(self.profile.is_some(), PROFILE)
+            | bit(self.extended, EXTENDED)
+            | bit(self.duress.is_some(), DURESS)
+    }
+}
+
+fn bit(on: bool, flag: u8) -> u8 {
+    if on { flag } else { 0 }
 }
 
 fn is_face_only(ways: Ways, cards: usize) -> bool {
@@ -62,6 +91,8 @@ pub enum Unlistable {
     FaceOnly(SubjectId),
     #[error("a subject has more than 255 cards, or the list more than 4 billion")]
     TooMany,
+    #[error("a subject's duress PIN is its PIN")]
+    NoDuress,
 }
 
 impl Plain {
@@ -70,8 +101,13 @@ impl Plain {
         let cards: usize = self.entries.values().map(|entry| entry.cards.len()).sum();
         let mut out = Zeroizing::new(Vec::with_capacity(41 + 50 * self.entries.len() + 16 * cards));
         let count = |n: usize| u32::try_from(n).map_err(|_| Unlistable::TooMany);
-        let pins = self.entries.values().any(|entry| entry.pin.is_some());
-        out.push(if pins { VERSION_WITH_PINS } else { VERSION });
+        out.push(if self.entries.values().any(|entry| entry.more() != 0) {
+            VERSION_WITH_MORE
+        } else if self.entries.values().any(|entry| entry.pin.is_some()) {
+            VERSION_WITH_PINS
+        } else {
+            VERSION
+        });
         out.extend_from_slice(self.card_key.0.as_bytes());
         out.extend_from_slice(&count(self.entries.len())?.to_le_bytes());
         out.extend_from_slice(&count(cards)?.to_le_bytes());
@@ -79,20 +115,28 @@ impl Plain {
             if entry.is_face_only() {
                 return Err(Unlistable::FaceOnly(*subject));
             }
-            let bit = |on: bool, flag: u8| if on { flag } else { 0 };
+            if entry.duress.is_some() && entry.duress == entry.pin {
+                return Err(Unlistable::NoDuress);
+            }
+            let more = entry.more();
             out.extend_from_slice(&subject.0);
             out.push(
                 bit(entry.ways.card, CARD)
                     | bit(entry.ways.face, FACE)
                     | bit(entry.from.is_some(), FROM)
                     | bit(entry.until.is_some(), UNTIL)
-                    | bit(entry.pin.is_some(), PIN),
+                    | bit(entry.pin.is_some(), PIN)
+                    | bit(more != 0, MORE),
             );
             out.push(u8::try_from(entry.cards.len()).map_err(|_| Unlistable::TooMany)?);
+            out.extend((more != 0).then_some(more));
             for time in [entry.from, entry.until].into_iter().flatten() {
                 out.extend_from_slice(&time.0.to_le_bytes());
             }
-            out.extend_from_slice(entry.pin.as_ref().map_or(&[][..], |tag| &tag.0));
+            out.extend(entry.pin.iter().flat_map(|tag| tag.0));
+            out.extend(entry.uses.iter().flat_map(|uses| uses.get().to_le_bytes()));
+            out.extend(entry.profile);
+            out.extend(entry.duress.iter().flat_map(|tag| tag.0));
             for card in &entry.cards {
                 out.extend_from_slice(&card.0);
             }
@@ -113,6 +157,13 @@ impl Reader<'_> {
 
     fn byte(&mut self) -> Result<u8, RefusedUpdate> {
         self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn uses(&mut self) -> Result<u16, RefusedUpdate> {
+        match u16::from_le_bytes(self.take()?) {
+            0 => Err(RefusedUpdate::Malformed),
+            uses => Ok(uses),
+        }
     }
 
     fn count(&mut self) -> Result<usize, RefusedUpdate> {
@@ -138,6 +189,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(CardKey, Index), RefusedUpdate> {
     let known = match reader.byte()? {
         VERSION => CARD | FACE | FROM | UNTIL,
         VERSION_WITH_PINS => CARD | FACE | FROM | UNTIL | PIN,
+        VERSION_WITH_MORE => CARD | FACE | FROM | UNTIL | PIN | MORE,
         _ => return Err(malformed),
     };
     let card_key = CardKey(Key256::from_bytes(reader.take()?));
@@ -150,6 +202,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(CardKey, Index), RefusedUpdate> {
     }
     let mut index = Index::with_capacity(subjects, cards);
     let mut cards_left = cards;
+    let mut any_more = false;
     for _ in 0..subjects {
         let subject = SubjectId(reader.take()?);
         let flags = reader.byte()?;
@@ -161,20 +214,33 @@ pub(super) fn read(bytes: &[u8]) -> Result<(CardKey, Index), RefusedUpdate> {
         if is_face_only(ways, n) {
             return Err(RefusedUpdate::FaceOnly);
         }
-        let from = reader.time(flags & FROM != 0)?;
-        let until = reader.time(flags & UNTIL != 0)?;
-        let right = Entitlement { from, until, ..Entitlement::unlimited(subject, ways) };
-        index.add(&right).map_err(|_| malformed)?;
-        if flags & PIN != 0 {
-            index.add_pin(PinTag(reader.take()?));
+        let more = if flags & MORE != 0 { reader.byte()? } else { 0 };
+        if more & !(USES | PROFILE | EXTENDED | DURESS) != 0 || (flags & MORE != 0) != (more != 0) {
+            return Err(malformed);
         }
+        any_more |= more != 0;
+        let mut right = Entitlement::unlimited(subject, ways);
+        right.from = reader.time(flags & FROM != 0)?;
+        right.until = reader.time(flags & UNTIL != 0)?;
+        let pin = (flags & PIN != 0).then(|| reader.take().map(PinTag)).transpose()?;
+        right.uses = (more & USES != 0).then(|| reader.uses()).transpose()?;
+        right.profile = (more & PROFILE != 0).then(|| reader.byte()).transpose()?;
+        right.extended = more & EXTENDED != 0;
+        let duress = (more & DURESS != 0).then(|| reader.take().map(PinTag)).transpose()?;
+        if duress.is_some() && duress == pin {
+            return Err(malformed);
+        }
+        index.add(&right).map_err(|_| malformed)?;
+        pin.into_iter().for_each(|tag| index.add_pin(tag));
+        duress.into_iter().for_each(|tag| index.add_duress(tag));
         cards_left = cards_left.checked_sub(n).ok_or(malformed)?;
         for _ in 0..n {
             index.add_card(CredentialId(reader.take()?));
         }
     }
     // One list has one form: a version that isn't needed is no version.
-    let needless = known & PIN != 0 && !index.has_pins();
+    let needless =
+        if known & MORE != 0 { !any_more } else { known & PIN != 0 && !index.has_pins() };
     if cards_left != 0 || needless || !reader.0.is_empty() {
         return Err(malformed);
     }

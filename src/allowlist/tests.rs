@@ -8,6 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use std::sync::OnceLock;
 
+#[path = "rights_tests.rs"]
+mod rights_tests;
+
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 const DAY_S: u64 = 86_400;
@@ -91,7 +94,7 @@ fn subject(n: u8) -> SubjectId {
 
 fn entry(card: bool, face: bool, cards: &[u8]) -> Entry {
     let cards = cards.iter().map(|n| CredentialId([*n; 16])).collect();
-    Entry { ways: Ways { card, face }, from: None, until: None, pin: None, cards }
+    Entry { ways: Ways { card, face }, cards, ..Entry::default() }
 }
 
 fn list(entries: Vec<(u8, Entry)>) -> Plain {

@@ -108,7 +108,7 @@ impl Office {
             let ways = Ways { card: true, face: person.face };
             let (from, until) = (person.from.map(minute), person.until.map(minute));
             let pin = Some(card_key.pin(&subject(i), &"1234".parse().ok()?));
-            entries.insert(subject(i), Entry { ways, from, until, pin, cards });
+            entries.insert(subject(i), Entry { ways, from, until, pin, cards, ..Entry::default() });
         }
         let plain = Plain { card_key, entries }.to_bytes().ok()?;
         let draft = Draft {

@@ -8,7 +8,7 @@ use super::personal::{is_mobile, is_personal_header, is_resident_id};
 const MAX_BYTES: usize = 128 * 1024 * 1024;
 
 /// The columns an import knows, and what they hold.
-pub(super) const COLUMNS: [(&str, &str); 11] = [
+pub(super) const COLUMNS: [(&str, &str); 15] = [
     ("format", "the card's format, or the kind of its serial"),
     ("facility", "facility code as printed"),
     ("number", "card number as printed"),
@@ -20,6 +20,10 @@ pub(super) const COLUMNS: [(&str, &str); 11] = [
     ("from", "not before this date or time"),
     ("until", "until the end of this day, or before this time"),
     ("pin", "4 to 8 digits for readers that ask for them; none if empty"),
+    ("duress_pin", "other digits, typed under threat: opens, and calls for help unseen"),
+    ("uses", "how often it may be used at each gate, 1 to 65535; no limit if empty"),
+    ("profile", "number of the weekly profile it holds in; always if empty"),
+    ("extended", "yes if doors are to stay open longer"),
 ];
 
 /// The order of `COLUMNS`.
@@ -36,6 +40,10 @@ pub(super) enum Column {
     From,
     Until,
     Pin,
+    DuressPin,
+    Uses,
+    Profile,
+    Extended,
 }
 
 /// One line of the file.

@@ -11,6 +11,7 @@ use crate::wire::card::View;
 use crate::wire::format::{self, Format};
 use crate::wire::notation::Notation;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::num::NonZeroU16;
 
 /// So many bad lines are told of; the rest is counted.
 const SHOWN: usize = 50;
@@ -73,7 +74,7 @@ pub struct Imported {
     pub lines: usize,
     pub new_cards: usize,
     pub new_subjects: usize,
-    /// Known subjects whose rights (face, gates, from, until, pin) are now other ones.
+    /// Known subjects whose rights (everything but cards) are now other ones.
     pub changed_subjects: usize,
     /// Lines without a subject whose card a subject had already, known in another way.
     pub linked: usize,
@@ -96,6 +97,10 @@ struct Rights {
     from: Option<Option<WallTime>>,
     until: Option<Option<WallTime>>,
     pin: Option<Option<Pin>>,
+    duress: Option<Option<Pin>>,
+    uses: Option<Option<NonZeroU16>>,
+    profile: Option<Option<u8>>,
+    extended: Option<bool>,
 }
 
 /// What an import is held against.
@@ -156,7 +161,7 @@ impl Importer<'_> {
                 if let Some((line, before)) = seen.get(&subject) {
                     if *before != rights {
                         return Err(format!(
-                            "face, gates, from, until or pin differ from line {line} for the same subject"
+                            "the rights differ from those of line {line} for the same subject"
                         ));
                     }
                 } else {
@@ -178,6 +183,18 @@ impl Importer<'_> {
                 resident.until = rights.until.unwrap_or(resident.until);
                 if let Some(pin) = &rights.pin {
                     resident.pin = pin.as_ref().map(|pin| self.card_key.pin(&subject, pin));
+                }
+                if let Some(pin) = &rights.duress {
+                    resident.duress = pin.as_ref().map(|pin| self.card_key.pin(&subject, pin));
+                }
+                resident.uses = rights.uses.unwrap_or(resident.uses);
+                resident.profile = rights.profile.unwrap_or(resident.profile);
+                resident.extended = rights.extended.unwrap_or(resident.extended);
+                if resident.duress.is_some() && resident.pin.is_none() {
+                    return Err("duress_pin: goes with a pin; without one, leave it empty".into());
+                }
+                if resident.duress.is_some() && resident.duress == resident.pin {
+                    return Err("duress_pin: must be another one than pin".into());
                 }
                 if resident.from.zip(resident.until).is_some_and(|(from, until)| from >= until) {
                     return Err("until: is not after from".to_owned());
@@ -262,12 +279,14 @@ impl Importer<'_> {
         let subject = filled(Column::Subject)
             .map(|text| text.to_ascii_lowercase().parse().map_err(|why| format!("subject: {why}")))
             .transpose()?;
-        let face = match cell(Column::Face).map(str::to_lowercase).as_deref() {
-            None => None,
-            Some("yes" | "y" | "1" | "true" | "是") => Some(true),
-            Some("" | "no" | "n" | "0" | "false" | "否") => Some(false),
-            Some(_) => return Err("face: must be yes or no".into()),
+        let yes_or_no = |column, name| match cell(column).map(str::to_lowercase).as_deref() {
+            None => Ok(None),
+            Some("yes" | "y" | "1" | "true" | "是") => Ok(Some(true)),
+            Some("" | "no" | "n" | "0" | "false" | "否") => Ok(Some(false)),
+            Some(_) => Err(format!("{name}: must be yes or no")),
         };
+        let face = yes_or_no(Column::Face, "face")?;
+        let extended = yes_or_no(Column::Extended, "extended")?;
         let gates = cell(Column::Gates).map(|text| self.parse_gates(text)).transpose()?;
         let time = |column, name: &str, parse: TimeParser| match cell(column) {
             None => Ok(None),
@@ -279,12 +298,17 @@ impl Importer<'_> {
         };
         let from = time(Column::From, "from", parse_from)?;
         let until = time(Column::Until, "until", parse_until)?;
-        let pin = match cell(Column::Pin) {
-            None => None,
-            Some("") => Some(None),
-            Some(text) => Some(Some(pin(text)?)),
+        let secret = |column, name| match cell(column) {
+            None => Ok(None),
+            Some("") => Ok(Some(None)),
+            Some(text) => pin(text).map(|pin| Some(Some(pin))).map_err(|e| format!("{name}: {e}")),
         };
-        Ok((card, subject, Rights { face, gates, from, until, pin }))
+        let pin = secret(Column::Pin, "pin")?;
+        let duress = secret(Column::DuressPin, "duress_pin")?;
+        let uses = number(cell(Column::Uses), "uses: must be 1 to 65535")?;
+        let profile = number(cell(Column::Profile), "profile: must be a number, 0 to 255")?;
+        let rights = Rights { face, gates, from, until, pin, duress, uses, profile, extended };
+        Ok((card, subject, rights))
     }
 
     fn parse_gates(&self, text: &str) -> Result<Option<BTreeSet<GateId>>, String> {
@@ -299,21 +323,33 @@ impl Importer<'_> {
     }
 }
 
+/// A cell with a number, as an import has it: no such column, an empty cell, the number.
+fn number<N: std::str::FromStr>(
+    cell: Option<&str>,
+    must: &str,
+) -> Result<Option<Option<N>>, String> {
+    match cell {
+        None => Ok(None),
+        Some("") => Ok(Some(None)),
+        Some(text) => text.parse().map(|n| Some(Some(n))).map_err(|_| must.to_owned()),
+    }
+}
+
 type TimeParser = fn(&str, Option<UtcOffset>) -> Result<WallTime, super::BadTime>;
 
 /// A PIN that is worth having. The reason never quotes it.
 fn pin(text: &str) -> Result<Pin, String> {
     let long_enough = (4..=8).contains(&text.len());
     let pin: Option<Pin> = text.parse().ok().filter(|_| long_enough);
-    let pin = pin.ok_or("pin: must be 4 to 8 digits (did a spreadsheet drop a leading zero?)")?;
+    let pin = pin.ok_or("must be 4 to 8 digits (did a spreadsheet drop a leading zero?)")?;
     let step = |step: u8| pin.digits().windows(2).all(|w| w[1] == (w[0] + step) % 10);
     if step(0) || step(1) || step(9) {
         return Err(
-            "pin: is one of the first that anybody tries (0000, 1234, 4321): choose another".into(),
+            "is one of the first that anybody tries (0000, 1234, 4321): choose another".into()
         );
     }
     if pin.digits().windows(3).all(|w| w[0] == w[2]) {
-        return Err("pin: repeats two digits, as 1212 does: choose another".into());
+        return Err("repeats two digits, as 1212 does: choose another".into());
     }
     Ok(pin)
 }

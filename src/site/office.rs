@@ -378,6 +378,10 @@ impl Office {
                     let line = subjects.iter().take_while(|(id, _)| **id != subject).count() + 1;
                     SiteError::FaceOnly { path: path.clone(), line }
                 }
+                // The import takes no such PIN.
+                Unlistable::NoDuress => {
+                    SiteError::Spoilt { path: path.clone(), why: why.to_string() }
+                }
                 Unlistable::TooMany => SiteError::TooLarge(why.to_string()),
             })?;
             let draft = Draft {

@@ -7,6 +7,7 @@ use crate::wire::card::View;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
+use std::num::NonZeroU16;
 use zeroize::Zeroizing;
 
 /// What one subject may do.
@@ -20,6 +21,16 @@ pub struct Resident {
     pub until: Option<WallTime>,
     /// For readers with a keypad. The office keeps the hash alone, too.
     pub pin: Option<PinTag>,
+    /// Opens in place of the PIN, and calls for help.
+    pub duress: Option<PinTag>,
+    /// How often it may be used at each gate.
+    pub uses: Option<NonZeroU16>,
+    /// The weekly profile it holds in, by its number at the gates.
+    pub profile: Option<u8>,
+    /// Doors stay open longer.
+    pub extended: bool,
+    /// A visitor's: its card is free for the next one.
+    pub pass: bool,
     pub cards: Vec<CardNumber>,
 }
 
@@ -46,6 +57,10 @@ impl Resident {
             from: self.from,
             until: self.until,
             pin: self.pin,
+            duress: self.duress,
+            uses: self.uses,
+            profile: self.profile,
+            extended: self.extended,
             cards: names.iter().map(|name| key.credential(name)).collect(),
         }
     }
@@ -74,6 +89,16 @@ struct Line {
     until: Option<WallTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pin: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    duress: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uses: Option<NonZeroU16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    profile: Option<u8>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    extended: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pass: bool,
 }
 
 /// Another subject has that card.
@@ -167,6 +192,11 @@ impl Subjects {
                 from: resident.from,
                 until: resident.until,
                 pin: resident.pin.map(|tag| tag.to_hex()),
+                duress: resident.duress.map(|tag| tag.to_hex()),
+                uses: resident.uses,
+                profile: resident.profile,
+                extended: resident.extended,
+                pass: resident.pass,
             };
             // Writing to a String can't fail.
             let _ = writeln!(out, "{}", serde_json::to_string(&line)?);
@@ -183,9 +213,24 @@ impl Subjects {
             if all.residents.contains_key(&subject) {
                 return Err(number);
             }
-            let pin = line.pin.as_deref().map(str::parse).transpose().map_err(|_| number)?;
-            let Line { face, gates, from, until, .. } = line;
-            *all.entry(subject) = Resident { face, gates, from, until, pin, cards: Vec::new() };
+            let tag = |text: &Option<String>| {
+                text.as_deref().map(str::parse::<PinTag>).transpose().map_err(|_| number)
+            };
+            let (pin, duress, cards) = (tag(&line.pin)?, tag(&line.duress)?, Vec::new());
+            let Line { face, gates, from, until, uses, profile, extended, pass, .. } = line;
+            *all.entry(subject) = Resident {
+                face,
+                gates,
+                from,
+                until,
+                pin,
+                duress,
+                uses,
+                profile,
+                extended,
+                pass,
+                cards,
+            };
             for card in &line.cards {
                 let card = card.parse().map_err(|_| number)?;
                 all.give(subject, card).map_err(|_| number)?;
@@ -210,6 +255,13 @@ mod tests {
         all.entry(two).gates = Some(["north".parse::<GateId>()?].into());
         all.entry(two).until = Some(WallTime(5));
         all.entry(two).pin = Some(PinTag([7; 16]));
+        let plain = all.to_lines()?;
+        for member in ["duress", "uses", "profile", "extended", "pass"] {
+            assert!(!plain.contains(member), "{member}");
+        }
+        let more = all.entry(two);
+        (more.duress, more.uses) = (Some(PinTag([8; 16])), NonZeroU16::new(3));
+        (more.profile, more.extended, more.pass) = (Some(0), true, true);
         let read = Subjects::from_lines(&all.to_lines()?).map_err(|n| format!("line {n}"))?;
         assert_eq!(read.residents, all.residents);
         assert_eq!(read.holder(&card), Some(two));
