@@ -406,7 +406,7 @@ proptest! {
                 CredentialId(id)
             }).collect();
             let ways = Ways { card: true, face: face && !cards.is_empty() };
-            (SubjectId(id), Entry { ways, from: None, until: until.map(WallTime), pin: None, cards })
+            (SubjectId(id), Entry { ways, until: until.map(WallTime), cards, ..Entry::default() })
         }).collect();
         let plain = Plain { card_key: CardKey(Key256::from_bytes([9; 32])), entries };
         let bytes = plain.to_bytes()?;

@@ -131,6 +131,58 @@ pub enum RefusedUpdate {
     FaceOnly,
 }
 
+/// What an operator asked for, for the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    OpenOnce,
+    SetMode,
+    EndMode,
+    Acknowledge,
+    Amnesty,
+    EndFire,
+    SetClock,
+}
+
+/// Why a command was not obeyed. Nothing of it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusedCommand {
+    Malformed,
+    /// The signature, or its certificate's, is wrong: altered or forged.
+    BadSignature,
+    /// The root did not certify this key for this.
+    Uncertified,
+    /// For another gate, another site or another purpose.
+    NotForUs,
+    /// Given before, or older than one that was: each is obeyed once.
+    Older,
+    Expired,
+    /// Sealed for another gate or altered afterwards.
+    Sealed,
+    /// The broker kept it: it is from some other time.
+    Retained,
+    NoDoor,
+    /// The door is locked down, locked open or blocked: that mode must be ended first.
+    DoorMode,
+    /// It could not be written down in time that this one is used.
+    NotKept,
+}
+
+impl From<RefusedUpdate> for RefusedCommand {
+    fn from(why: RefusedUpdate) -> Self {
+        match why {
+            RefusedUpdate::Malformed | RefusedUpdate::FaceOnly => Self::Malformed,
+            RefusedUpdate::BadSignature => Self::BadSignature,
+            RefusedUpdate::Uncertified => Self::Uncertified,
+            RefusedUpdate::NotForUs => Self::NotForUs,
+            RefusedUpdate::Older => Self::Older,
+            RefusedUpdate::Expired => Self::Expired,
+            RefusedUpdate::Sealed => Self::Sealed,
+        }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all_fields = "snake_case")]
@@ -269,6 +321,21 @@ pub enum EventKind {
     },
     AllowlistRefused {
         why: RefusedUpdate,
+    },
+    /// An operator asked for something, and it is being done.
+    Ordered {
+        by: OperatorId,
+        order: Asked,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door: Option<DoorId>,
+    },
+    /// Commands that were not obeyed, `count` since the last such event with this reason. `by`: the last
+    /// one's operator, where its signature was right.
+    CommandRefused {
+        why: RefusedCommand,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<OperatorId>,
+        count: u32,
     },
     Started {
         version: String,

@@ -15,7 +15,10 @@ mod right;
 mod time;
 mod wired;
 
-pub use event::{Alarm, DoorMode, Event, EventKind, FaceFault, Reason, RefusedUpdate, SetBy, Way};
+pub use event::{
+    Alarm, Asked, DoorMode, Event, EventKind, FaceFault, Reason, RefusedCommand, RefusedUpdate,
+    SetBy, Way,
+};
 pub use face::{Liveness, Observation};
 pub use ids::{
     BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, OperatorId, PinTag, ReaderId,

@@ -8,6 +8,7 @@
 //! What never enters: a network, a clock (`now` is handed in), and what an envelope's body means.
 
 mod certificate;
+mod command;
 mod envelope;
 mod jws;
 mod key_file;
@@ -15,6 +16,7 @@ mod keys;
 pub mod signed_json;
 
 pub use certificate::{Certificate, Role};
+pub use command::{COMMAND_LIVES_S, Command, MAX_COMMAND_BYTES, NotACommand, Register, Verdict};
 pub use envelope::{
     Claims, Draft, Expectation, MAX_ENVELOPE_BYTES, Opened, Purpose, claimed_version, seal, verify,
 };

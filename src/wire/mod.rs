@@ -5,6 +5,7 @@ pub mod card;
 pub mod format;
 pub mod keypad;
 pub mod notation;
+pub mod order;
 pub mod osdp;
 pub mod payload;
 pub mod serial;
