@@ -80,6 +80,14 @@ pub enum Order {
     SetFloor { floor: WallTime },
 }
 
+/// Why an order would do nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unheeded {
+    NoDoor,
+    /// The mode the door is in must be ended first.
+    DoorMode,
+}
+
 /// Names one [`Command::KeepFirst`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);

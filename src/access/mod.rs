@@ -40,7 +40,7 @@ mod when;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Command, Input, Order, Output, Ticket};
+pub use command::{Command, Input, Order, Output, Ticket, Unheeded};
 pub use door::{Claims, DoorKind, Drive, Fail, PassageSensor};
 pub use memory::{Fact, FactKey, Set, Standing};
 pub use options::{
@@ -51,8 +51,8 @@ pub use timer::Timers;
 pub use when::{BadCalendar, BadZone, Calendar, Change, Date, Dst, Profile, Span, Zone};
 
 use crate::domain::{
-    Alarm, Directory, DoorId, DoorMode, Duration, EventKind, Instant, LineState, OperatorId,
-    ReaderId, SubjectId, WallTime, Wire,
+    Alarm, Directory, DoorId, DoorMode, Duration, EventKind, Heading, Instant, LineState,
+    OperatorId, ReaderId, SubjectId, WallTime, Wire,
 };
 use admit::Spending;
 use alarms::Alarms;
@@ -386,6 +386,21 @@ impl Gate {
             let down = self.status(door).and_then(|status| status.card_path) == Some(false);
             self.desk.set_alarm(Some(door), None, Alarm::CardPathDown, down);
         }
+    }
+
+    /// Whether an order would be obeyed now: for telling whoever gives it.
+    pub fn heeds(&self, order: &Order) -> Result<(), Unheeded> {
+        let (id, hindered): (_, fn(&Door) -> bool) = match order {
+            Order::OpenOnce { door, heading: Heading::In } => (door, |d| d.modes.refuses()),
+            Order::SetMode { mode: DoorMode::Accessed, .. } => return Err(Unheeded::DoorMode),
+            Order::SetMode { door, .. } => (door, |d| d.modes.is_sealed()),
+            Order::OpenOnce { door, .. } | Order::EndMode { door } => (door, |_| false),
+            Order::Acknowledge | Order::Amnesty | Order::EndFire | Order::SetFloor { .. } => {
+                return Ok(());
+            }
+        };
+        let door = self.doors.get(usize::from(id.0)).ok_or(Unheeded::NoDoor)?;
+        if hindered(door) { Err(Unheeded::DoorMode) } else { Ok(()) }
     }
 
     fn order(&mut self, by: OperatorId, order: Order) {

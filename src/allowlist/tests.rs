@@ -186,7 +186,8 @@ fn each_forgery_has_its_refusal() -> Outcome {
     for role in [Role::Guard, Role::Installer] {
         assert_eq!(refusal(|w| w.role = role)?, Uncertified);
     }
-    assert_eq!(refusal(|w| w.purpose = Purpose::Command)?, Uncertified);
+    assert_eq!(refusal(|w| w.purpose = Purpose::Configuration)?, Uncertified);
+    assert_eq!(refusal(|w| w.purpose = Purpose::Command)?, NotForUs);
     assert_eq!(refusal(|w| w.purpose = Purpose::Erasure)?, NotForUs);
     assert_eq!(refusal(|w| w.expires_at = NOW)?, Expired);
     assert_eq!(refusal(|w| w.certified_until = NOW)?, Expired);

@@ -1,16 +1,17 @@
 //! The control socket: what the command line asks of a running gate. JSON lines over a Unix socket in
 //! the run folder that only the gate's user (and root) may open; one question, one answer.
 
-use super::Event;
 use super::face::Supervisor;
 use super::health::Shared;
 use super::listen::{self, Heard, Tap};
 use super::readers::{Buses, Meaning};
+use super::{Event, gate};
 use crate::access::Order;
 use crate::config::Config;
-use crate::domain::{Clock, Directory, OperatorId, ReaderId, SubjectId};
+use crate::domain::{Clock, Directory, OperatorId, ReaderId, RefusedCommand, SubjectId};
 use crate::io::clock::SystemClock;
 use crate::io::store::Store;
+use crate::wire::order::Wish;
 use crate::wire::template::Sealed;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +21,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub enum Question {
     },
     /// Somebody has seen all alarms there are.
     Acknowledge {},
+    /// What an operator's command might ask for as well.
+    Order(Wish),
     /// The machine's clock is right now, whatever it said before.
     BelieveClock {},
     /// How a reader of an OSDP bus is.
@@ -196,6 +199,14 @@ fn answer(question: Question, stream: &UnixStream, desk: &Desk) -> Answer {
         Question::Listen { .. } => Err("is answered line by line".into()),
         Question::InstallReader { reader, minutes } => install(&reader, minutes, stream, desk),
         Question::Acknowledge {} => order(Order::Acknowledge, stream, desk),
+        Question::Order(wish) => match gate::order_of(&desk.config, &wish) {
+            Some(wanted) if wish.is_sound() => order(wanted, stream, desk),
+            Some(_) => Err("asks for what can't be done".into()),
+            None => {
+                let doors: Vec<_> = desk.config.doors.iter().map(|d| d.name.as_str()).collect();
+                Err(format!("this gate has no such door; there are: {}", doors.join(", ")))
+            }
+        },
         Question::BelieveClock {} => match SystemClock.wall() {
             Some(floor) => order(Order::SetFloor { floor }, stream, desk),
             None => Err("the machine's clock is not set: set it first".into()),
@@ -240,8 +251,18 @@ fn order(order: Order, stream: &UnixStream, desk: &Desk) -> Result<Value, String
     let by = format!("uid-{}", uid.as_raw());
     let by: OperatorId = by.parse().map_err(|e| format!("{e}"))?;
     tracing::info!(%by, ?order, "an order on the control socket");
-    desk.events.send(Event::Order { by, order }).map_err(|_| "the gate is stopping")?;
-    Ok(serde_json::json!({}))
+    let (answer, answered) = sync_channel(1);
+    desk.events.send(Event::Order { by, order, answer }).map_err(|_| "the gate is stopping")?;
+    match answered.recv_timeout(PATIENCE) {
+        Ok(Ok(())) => Ok(serde_json::json!({})),
+        Ok(Err(RefusedCommand::DoorMode)) => Err(
+            "the door is locked down, locked open or blocked: end that first, with `eithergate door mode \
+             DOOR end`"
+                .into(),
+        ),
+        Ok(Err(why)) => Err(format!("{why:?}")),
+        Err(_) => Err("the gate doesn't answer: whether it was done, `eithergate journal` tells".into()),
+    }
 }
 
 /// Events as stored, oldest first; also for a gate that isn't running.

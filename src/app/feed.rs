@@ -1,11 +1,12 @@
-//! What the gate says on its topics, signed: events as the journal has them, health, acknowledgements.
+//! What the gate says on its topics, signed: events as the journal has them, health, acknowledgements,
+//! answers.
 
 use super::health::Shared;
 use super::{wall_ms, wiring};
 use crate::config::Config;
 use crate::io::clock::SystemClock;
 use crate::io::mqtt;
-use crate::io::mqtt::Retained;
+use crate::io::mqtt::Message;
 use crate::io::store::Store;
 use crate::trust::{GateKeys, signed_json};
 use crate::wire::payload::{self, Names};
@@ -40,9 +41,16 @@ impl Feed {
     }
 
     /// The answer to an allowlist that arrived.
-    pub(super) fn ack(&self, ack: &payload::Ack) -> Retained {
+    pub(super) fn ack(&self, ack: &payload::Ack) -> Message {
         let text = self.signed("ack", payload::ack(&self.config.gate, wall_ms(&SystemClock), ack));
-        Retained { topic: wiring::topic(&self.config, "ack"), text }
+        Message { topic: wiring::topic(&self.config, "ack"), text, retain: true }
+    }
+
+    /// The answer to a command that arrived: for now, and for whoever waits for it.
+    pub(super) fn answer(&self, answer: &payload::Answer) -> Message {
+        let object = payload::answer(&self.config.gate, wall_ms(&SystemClock), answer);
+        let topic = wiring::topic(&self.config, "answer");
+        Message { topic, text: self.signed("answer", object), retain: false }
     }
 
     fn signed(&self, leaf: &str, object: String) -> String {

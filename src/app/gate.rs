@@ -3,6 +3,7 @@
 
 mod horizon;
 mod memory;
+mod orders;
 mod pins;
 mod reading;
 
@@ -28,6 +29,7 @@ use crate::journal::Journal;
 use crate::wire::payload::{self, Ack};
 use horizon::Horizon;
 pub(super) use memory::facts;
+pub(super) use orders::{Orders, order_of};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -49,6 +51,7 @@ pub(super) struct Parts {
     pub writer: Writer,
     /// What the gate before this one remembered.
     pub facts: Vec<Fact>,
+    pub orders: Orders,
     pub allowlist: Arc<Allowlist>,
     pub shared: Arc<Shared>,
     pub edges_lost: Arc<AtomicBool>,
@@ -190,12 +193,16 @@ impl Gate {
                 }
             }
             Event::Allowlist(outcome) => self.allowlist(outcome),
-            Event::Kept { ticket, durable } => self.decide(Input::Kept { ticket, durable })?,
-            Event::Order { by, order } => {
-                self.decide(Input::Order { by, order })?;
-                // A clock that is believed again is told at once.
-                self.decide(Input::Tick)?;
-                self.health_due = self.parts.clock.now();
+            Event::Kept { ticket, durable } => {
+                if !self.command_kept(ticket, durable)? {
+                    self.decide(Input::Kept { ticket, durable })?;
+                }
+            }
+            Event::Command(read) => self.command(read)?,
+            Event::Order { by, order, answer } => {
+                let outcome = self.order(by, order)?;
+                // Whoever asked may have gone.
+                let _ = answer.try_send(outcome);
             }
             Event::Stop => {}
         }
@@ -350,7 +357,7 @@ impl Gate {
             }
         };
         if let Some((link, feed)) = &self.link {
-            link.retain(feed.ack(&ack));
+            link.say(feed.ack(&ack));
         }
         self.health_due = self.parts.clock.now();
     }

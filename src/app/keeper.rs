@@ -1,7 +1,7 @@
 //! Keeps the last good allowlist as a plain file, and verifies what arrives, on a thread of its own:
 //! cards go on with the old list meanwhile.
 
-use super::Event;
+use super::{Event, wiring};
 use crate::allowlist::Allowlist;
 use crate::config::Config;
 use crate::domain::{Clock, RefusedUpdate};
@@ -25,12 +25,7 @@ impl Keeper {
     /// Opens the stored envelope through the very check it passed when it arrived. One that doesn't pass
     /// is left where it is and not applied: then nobody has a right, and the log says so.
     pub(super) fn load(config: &Config, keys: Arc<GateKeys>) -> Self {
-        let expected = Expectation {
-            site: config.site.clone(),
-            gate: config.gate.clone(),
-            root: config.trust.root_key,
-            now: None,
-        };
+        let expected = wiring::expectation(config);
         let path = config.data_dir.join("allowlist");
         let mut keeper = Self { path, keys, expected, current: Arc::default(), bytes: Vec::new() };
         match read_bounded(&keeper.path) {

@@ -4,6 +4,7 @@
 //! What starts in which order is in [`run`]; a gate's cards work before camera, worker and broker are
 //! even tried, and go on without them.
 
+mod commands;
 mod control;
 pub mod face;
 mod feed;
@@ -20,13 +21,13 @@ pub use control::{Answer, Consent, MAX_TEMPLATES, Question, ask, events, listen,
 use crate::access::{Order, Ticket};
 use crate::allowlist::Allowlist;
 use crate::config::Config;
-use crate::domain::{Clock, EventKind, OperatorId, RefusedUpdate};
+use crate::domain::{Clock, EventKind, OperatorId, RefusedCommand, RefusedUpdate};
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::{Link, LinkError, LinkEvent};
 use crate::io::store::{Store, StoreError, Told};
 use crate::io::{PinError, PinEvent};
 use crate::journal::{Journal, Kept};
-use crate::trust::{GateKeys, KeyFileError};
+use crate::trust::{Command, GateKeys, KeyFileError, NotACommand};
 use face::{FaceEvent, Supervisor};
 use gate::Gate;
 use std::os::unix::fs::DirBuilderExt;
@@ -60,7 +61,10 @@ enum Event {
     Order {
         by: OperatorId,
         order: Order,
+        answer: SyncSender<Result<(), RefusedCommand>>,
     },
+    /// A command was verified, or refused.
+    Command(Result<Command, NotACommand>),
     /// An allowlist was opened and stored, or refused; with what version it claimed to be.
     Allowlist(Result<Arc<Allowlist>, (Option<u64>, RefusedUpdate)>),
     Stop,
@@ -156,6 +160,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
         epoch: store.epoch(),
         writer,
         facts: gate::facts(&store, &config),
+        orders: gate::Orders::restore(&store),
         allowlist,
         shared: shared.clone(),
         edges_lost,
@@ -186,8 +191,8 @@ pub fn run(config: Config) -> Result<(), AppError> {
         Ok(supervisor) => *face.lock().unwrap_or_else(PoisonError::into_inner) = supervisor,
         Err(error) => tracing::error!(%error, "the gate runs without its face path"),
     }
-    let feed = feed::Feed::new(&config, keys, store, shared, durable);
-    match start_link(&config, feed.clone(), keeper, &sender) {
+    let feed = feed::Feed::new(&config, keys.clone(), store, shared, durable);
+    match start_link(&config, keys, feed.clone(), keeper, &sender) {
         Ok(link) => gate.set_link(link.map(|link| (link, feed))),
         Err(error) => tracing::error!(%error, "the gate runs without its broker"),
     }
@@ -210,6 +215,7 @@ fn open_or_go_without(config: &Config) -> Result<(Store, bool), StoreError> {
 
 fn start_link(
     config: &Config,
+    keys: Arc<GateKeys>,
     feed: Arc<feed::Feed>,
     keeper: keeper::Keeper,
     sender: &SyncSender<Event>,
@@ -217,6 +223,9 @@ fn start_link(
     let Some(broker) = &config.broker else { return Ok(None) };
     let options = wiring::link_options(config, broker, &feed);
     let allowlists = keeper.start(sender.clone(), SystemClock)?;
+    let commands = commands::start(config, keys, sender.clone())?;
+    let (allowlist, command) =
+        (wiring::topic(config, "allowlist"), wiring::topic(config, "command"));
     let sender = sender.clone();
     let link = Link::start(options, feed, move |event| {
         let _ = match event {
@@ -226,11 +235,17 @@ fn start_link(
                 sender.send(Event::LinkDown)
             }
             LinkEvent::Acked { through } => sender.send(Event::Acked(through)),
-            LinkEvent::Message { bytes, .. } => {
-                // Verifying takes its time; that is the keeper's thread, not the loop's.
+            // Verifying takes its time; that is other threads', not the loop's.
+            LinkEvent::Message { topic, bytes, .. } if topic == allowlist => {
                 let _ = allowlists.send(bytes);
                 Ok(())
             }
+            LinkEvent::Message { topic, bytes, retained } if topic == command => {
+                let _ = commands.send(commands::Arrived { bytes, retained });
+                Ok(())
+            }
+            // Nothing we asked for.
+            LinkEvent::Message { .. } => Ok(()),
         };
     })?;
     Ok(Some(link))

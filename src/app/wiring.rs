@@ -5,6 +5,7 @@ use super::feed::Feed;
 use crate::config::{Broker, Config, Face};
 use crate::io::mqtt::Options;
 use crate::places;
+use crate::trust::Expectation;
 
 /// What the face path is started with.
 pub fn face_options(face: &Face) -> face::Options {
@@ -29,6 +30,12 @@ pub(super) fn topic(config: &Config, leaf: &str) -> String {
     format!("eithergate/v1/{}/{}/{leaf}", config.site, config.gate)
 }
 
+/// What envelopes are held against; the time is the caller's.
+pub(super) fn expectation(config: &Config) -> Expectation {
+    let (site, gate) = (config.site.clone(), config.gate.clone());
+    Expectation { site, gate, root: config.trust.root_key, now: None }
+}
+
 pub(super) fn link_options(config: &Config, broker: &Broker, feed: &Feed) -> Options {
     Options {
         client_id: format!("eithergate-{}-{}", config.site, config.gate),
@@ -41,6 +48,6 @@ pub(super) fn link_options(config: &Config, broker: &Broker, feed: &Feed) -> Opt
         event_topic: topic(config, "event"),
         health_topic: topic(config, "health"),
         last_will: feed.last_will(),
-        subscribe: vec![topic(config, "allowlist")],
+        subscribe: vec![topic(config, "allowlist"), topic(config, "command")],
     }
 }

@@ -14,6 +14,7 @@ mod clock;
 mod decode;
 /// Public for the integration tests, which play on the same stage.
 pub mod demo;
+mod door;
 mod enroll;
 mod face;
 mod journal;
@@ -61,6 +62,7 @@ enum Command {
     Simulate(simulate::Args),
     /// Put outputs in their configured fail state
     Outputs(outputs::Args),
+    Door(door::Args),
     /// The property office: keys, gates, cards, allowlists
     Site(site::Args),
 }
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "sim")]
         Command::Simulate(args) => simulate::run(args),
         Command::Outputs(args) => outputs::run(args),
+        Command::Door(args) => door::run(args),
         Command::Site(args) => site::run(args),
     };
     conclude(outcome)

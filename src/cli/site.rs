@@ -4,10 +4,15 @@ mod broker;
 mod card;
 mod gate;
 mod init;
+mod operator;
+mod order;
+mod pass;
 mod publish;
 mod status;
 mod view;
 mod watch;
+
+pub(super) use order::{ModeName, mode_wish};
 
 use super::Failure;
 use crate::domain::WallTime;
@@ -54,7 +59,21 @@ enum Command {
     /// How the readers here present cards
     #[command(subcommand)]
     View(view::Command),
+    /// Visitors' passes: cards that end by themselves
+    #[command(subcommand)]
+    Pass(pass::Command),
+    /// Operators beside the office
+    #[command(subcommand)]
+    Operator(operator::Command),
     Publish(publish::Args),
+    Open(order::Open),
+    Mode(order::Mode),
+    /// Forget who is inside: nobody violates anti-passback with the next passage
+    Amnesty(order::Whole),
+    /// Say that somebody has seen all alarms of a gate
+    Acknowledge(order::Whole),
+    /// The fire is over, where doors don't relock with the fire panel
+    EndFire(order::Whole),
     Watch(watch::Args),
     /// What this site is made of, and what needs attention
     Status(status::Args),
@@ -69,7 +88,14 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Command::Gate(command) => gate::run(dir, &command),
         Command::Card(command) => card::run(dir, &command),
         Command::View(command) => view::run(dir, &command),
+        Command::Pass(command) => pass::run(dir, &command),
+        Command::Operator(command) => operator::run(dir, &command),
         Command::Publish(args) => publish::run(dir, &args),
+        Command::Open(args) => order::open(dir, &args),
+        Command::Mode(args) => order::mode(dir, &args),
+        Command::Amnesty(args) => order::amnesty(dir, &args),
+        Command::Acknowledge(args) => order::acknowledge(dir, &args),
+        Command::EndFire(args) => order::end_fire(dir, &args),
         Command::Watch(args) => watch::run(dir, &args),
         Command::Status(args) => status::run(dir, &args),
         Command::Renew(args) => init::renew(dir, &args),
@@ -91,6 +117,9 @@ impl From<SiteError> for Failure {
             | SiteError::GateExists(_)
             | SiteError::NoGate(_)
             | SiteError::NoView(_)
+            | SiteError::NoOffice(_)
+            | SiteError::NotYours(_)
+            | SiteError::OperatorName(_)
             | SiteError::NoGates => Failure::Usage(text),
             SiteError::File { .. } | SiteError::Busy(_) => Failure::Unavailable(text),
             SiteError::Spoilt { .. }
@@ -100,6 +129,8 @@ impl From<SiteError> for Failure {
             SiteError::NoCard(_)
             | SiteError::CardUnknown
             | SiteError::CardUnclear
+            | SiteError::NoPass
+            | SiteError::NotAdded(_)
             | SiteError::LastCard => Failure::Data(text),
             SiteError::Import(_) | SiteError::FaceOnly { .. } | SiteError::TooLarge(_) => {
                 Failure::Data(text)

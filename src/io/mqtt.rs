@@ -68,14 +68,18 @@ pub enum LinkEvent {
     Message {
         topic: String,
         bytes: Vec<u8>,
+        /// The broker says that it had kept this one.
+        retained: bool,
     },
 }
 
-/// A retained message to be sent once.
+/// A message to be sent once.
 #[derive(Debug)]
-pub struct Retained {
+pub struct Message {
     pub topic: String,
     pub text: String,
+    /// The broker is to keep it for whoever comes later.
+    pub retain: bool,
 }
 
 /// The gate's end of the link.
@@ -83,7 +87,7 @@ pub struct Retained {
 pub struct Link {
     new_events: Arc<Notify>,
     new_health: Arc<Notify>,
-    retained: Sender<Retained>,
+    messages: Sender<Message>,
 }
 
 /// Why the link can't even start.
@@ -106,9 +110,9 @@ impl Link {
     ) -> Result<Self, LinkError> {
         let mqtt = mqtt_options(&options)?;
         let (new_events, new_health) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (retained, outbox) = channel(16);
+        let (messages, outbox) = channel(16);
         let link =
-            Self { new_events: new_events.clone(), new_health: new_health.clone(), retained };
+            Self { new_events: new_events.clone(), new_health: new_health.clone(), messages };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut session = Session { options, mqtt, feed, new_events, new_health, outbox, emit };
         std::thread::Builder::new()
@@ -127,9 +131,9 @@ impl Link {
         self.new_health.notify_one();
     }
 
-    /// Queues a retained message. Dropped if the broker has been away for sixteen of them.
-    pub fn retain(&self, message: Retained) {
-        let _ = self.retained.try_send(message);
+    /// Queues a message. Dropped if the broker has been away for sixteen of them.
+    pub fn say(&self, message: Message) {
+        let _ = self.messages.try_send(message);
     }
 }
 
@@ -189,7 +193,7 @@ struct Session<E> {
     feed: Arc<dyn Feed>,
     new_events: Arc<Notify>,
     new_health: Arc<Notify>,
-    outbox: Receiver<Retained>,
+    outbox: Receiver<Message>,
     emit: E,
 }
 
@@ -286,6 +290,7 @@ impl<E: Fn(LinkEvent) + Send + 'static> Session<E> {
                 Event::Incoming(Packet::Publish(message)) => (self.emit)(LinkEvent::Message {
                     topic: message.topic,
                     bytes: message.payload.to_vec(),
+                    retained: message.retain,
                 }),
                 Event::Incoming(Packet::PubAck(ack)) => {
                     if let Some(through) = flight.as_mut().and_then(|f| f.acknowledge(ack.pkid)) {
@@ -310,7 +315,7 @@ impl<E: Fn(LinkEvent) + Send + 'static> Session<E> {
                 self.publish(client, flight, topic, true, health, None)?;
             }
             Some(message) = self.outbox.recv(), if flight.as_ref().is_some_and(|f| f.room() > 0) => {
-                self.publish(client, flight, message.topic, true, message.text, None)?;
+                self.publish(client, flight, message.topic, message.retain, message.text, None)?;
             }
         }
         Ok(())

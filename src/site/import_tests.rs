@@ -236,7 +236,7 @@ fn pins_are_hashed_at_once_and_trivial_ones_refused_without_being_quoted() -> Ou
     let one = one.to_hex();
     let two_pins =
         format!("format,whole_number,subject,pin\nh10301,5,{one},0407\nh10301,6,{one},0408\n");
-    assert!(bad(&two_pins)[0].1.contains("pin differ from line 2"));
+    assert!(bad(&two_pins)[0].1.contains("differ from those of line 2"));
     Ok(())
 }
 
@@ -338,5 +338,43 @@ fn cards_that_a_reader_can_t_tell_apart_are_told_by_line() -> Outcome {
     let told: Vec<_> = done.clashing.iter().map(|c| (c.line, c.view.as_str())).collect();
     assert_eq!(told, [(2, "low24"), (4, "low24")]);
     assert_eq!(import_at(&["low32"], false, Subjects::default(), csv)?.1.clashing, []);
+    Ok(())
+}
+
+#[test]
+fn limits_help_and_extended_opening_are_rights_like_others() -> Outcome {
+    let file = |cells: &str| {
+        format!("format,whole_number,pin,duress_pin,uses,profile,extended\nh10301,5,{cells}\n")
+    };
+    let (subjects, _) = import(&file("0407,0512,3,2,yes"))?;
+    let rights = |subjects: &Subjects| {
+        let found = subjects.iter().next().map(|(id, r)| (*id, r.clone()));
+        found.ok_or("nobody")
+    };
+    let (one, right) = rights(&subjects)?;
+    assert_eq!(right.duress, Some(card_key().pin(&one, &"0512".parse()?)));
+    assert_eq!(
+        (right.uses.map(|n| n.get()), right.profile, right.extended),
+        (Some(3), Some(2), true)
+    );
+    // No column leaves them, an empty cell takes them away.
+    let (after, _) = import_into(subjects.clone(), "format,whole_number\nh10301,5\n")?;
+    assert_eq!(rights(&after)?.1, right);
+    let (after, done) = import_into(subjects, &file("0407,,,,"))?;
+    let (_, left) = rights(&after)?;
+    assert_eq!((left.duress, left.uses, left.profile, left.extended), (None, None, None, false));
+    assert_eq!(done.changed_subjects, 1);
+    for (cells, told) in [
+        ("0407,0407,,,", "duress_pin: must be another one"),
+        (",0512,,,", "duress_pin: goes with a pin"),
+        ("0407,1234,,,", "duress_pin: is one of the first"),
+        (",,0,,", "uses: must be 1 to 65535"),
+        (",,65536,,", "uses: must be 1 to 65535"),
+        (",,,256,", "profile: must be a number"),
+        (",,,,perhaps", "extended: must be yes or no"),
+    ] {
+        let bad = bad(&file(cells));
+        assert!(matches!(&bad[..], [(2, why)] if why.contains(told)), "{cells}: {bad:?}");
+    }
     Ok(())
 }

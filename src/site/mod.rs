@@ -12,6 +12,7 @@ mod import;
 mod looks;
 mod numbers;
 mod office;
+mod operator;
 mod personal;
 mod subjects;
 mod watch;
@@ -22,10 +23,11 @@ pub use files::{Lock, write_new};
 pub use import::{BadLine, ClashingLine, ImportError, ImportOptions, Imported};
 pub use looks::Clash;
 pub use numbers::{Written, known_formats};
-pub use office::{GateRecord, Init, Office, Published, SiteError};
+pub use office::{Cells, GateRecord, Init, NewPass, Office, PassRow, Published, SiteError};
+pub use operator::{Operator, Signed};
 pub use subjects::{Resident, Subjects};
-pub use watch::{Ack, GateMessage, Rejected, Watcher};
-pub use when::{BadTime, UtcOffset, to_rfc3339};
+pub use watch::{Ack, CommandAnswer, GateMessage, Rejected, Watcher};
+pub use when::{BadTime, Span, UtcOffset, to_rfc3339};
 
 /// The topic of a gate, as `docs/mqtt.md` has it.
 pub fn topic(site: &crate::domain::SiteId, gate: &str, what: &str) -> String {

@@ -1,6 +1,9 @@
 //! One office: a directory with the site's keys, gates and subjects, and what it makes of them.
 
 mod cards;
+mod passes;
+
+pub use passes::{Cells, NewPass, PassRow};
 
 use super::files::{file_error, fill_new_dir, write_new};
 use super::import::ImportError;
@@ -22,8 +25,8 @@ use std::path::{Path, PathBuf};
 const SITE_FILE: &str = "site.toml";
 const SUBJECTS_FILE: &str = "subjects.jsonl";
 const ROOT_KEY: &str = "root.key";
-const OFFICE_KEY: &str = "office.key";
-const OFFICE_CERTIFICATE: &str = "office.cert";
+pub(super) const OFFICE_KEY: &str = "office.key";
+pub(super) const OFFICE_CERTIFICATE: &str = "office.cert";
 const CARD_KEY: &str = "card.key";
 const LOCK: &str = "lock";
 
@@ -87,6 +90,18 @@ pub enum SiteError {
     NotCertified { from: String, until: String },
     #[error("the root key given is not this site's root key")]
     WrongRoot,
+    #[error("{0}: an operator's desk, not the office: that is done in the office's own directory")]
+    NoOffice(PathBuf),
+    #[error(
+        "operator {0} may let people in and acknowledge alarms; what lasts is the office's to order"
+    )]
+    NotYours(OperatorId),
+    #[error("{0} is what the gates' events call somebody else; choose another name")]
+    OperatorName(OperatorId),
+    #[error("this card is a resident's; nothing was changed. Give the visitor another one.")]
+    NoPass,
+    #[error("nothing was changed: {0}")]
+    NotAdded(String),
 }
 
 /// What the office keeps of a gate.
@@ -100,9 +115,9 @@ pub struct GateRecord {
     pub version: u64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SiteFile {
+pub(super) struct SiteFile {
     v: u8,
     name: SiteId,
     root_key: PublicKey,
@@ -144,12 +159,12 @@ pub struct Office {
     views: Vec<View>,
 }
 
-fn key_file(comment: &str, secret: &str) -> Vec<u8> {
+pub(super) fn key_file(comment: &str, secret: &str) -> Vec<u8> {
     format!("# Eithergate: {comment} Mode 0600.\n{secret}\n").into_bytes()
 }
 
 /// The one line of a key file that is no comment.
-fn read_key<K: std::str::FromStr<Err = BadKey>>(path: &Path) -> Result<K, SiteError> {
+pub(super) fn read_key<K: std::str::FromStr<Err = BadKey>>(path: &Path) -> Result<K, SiteError> {
     let text = read_private(path)?;
     let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     line.unwrap_or_default()
@@ -274,8 +289,15 @@ impl Office {
     }
 
     pub fn certificate(&self) -> Result<(Certificate, String), SiteError> {
-        let path = self.dir.join(OFFICE_CERTIFICATE);
-        let text = fs::read_to_string(&path).map_err(file_error(&path))?;
+        self.certificate_in(OFFICE_CERTIFICATE)
+    }
+
+    pub(super) fn certificate_in(&self, file: &str) -> Result<(Certificate, String), SiteError> {
+        let path = self.dir.join(file);
+        let text = fs::read_to_string(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => SiteError::NoOffice(self.dir.clone()),
+            _ => file_error(&path)(e),
+        })?;
         let text = text.trim().to_owned();
         let certificate =
             Certificate::verify(&text, &self.site.root_key, &self.site.name).map_err(|_| {
@@ -284,12 +306,19 @@ impl Office {
         Ok((certificate, text))
     }
 
+    pub(super) fn root_from(&self, file: &Path) -> Result<SecretKey, SiteError> {
+        let root: SecretKey = read_key(file)?;
+        if root.public() == self.site.root_key { Ok(root) } else { Err(SiteError::WrongRoot) }
+    }
+
+    /// What an operator's desk knows of the site: its gates' public keys.
+    pub(super) fn site_for_operators(&self) -> SiteFile {
+        SiteFile { views: Vec::new(), last_version: 0, ..self.site.clone() }
+    }
+
     /// Certifies the office's key anew.
     pub fn renew(&self, root_file: &Path, now: WallTime) -> Result<(), SiteError> {
-        let root: SecretKey = read_key(root_file)?;
-        if root.public() != self.site.root_key {
-            return Err(SiteError::WrongRoot);
-        }
+        let root = self.root_from(root_file)?;
         let office: SecretKey = read_key(&self.dir.join(OFFICE_KEY))?;
         let certificate = certify(&self.site.name, &root, office.public(), now)?;
         let path = self.dir.join(OFFICE_CERTIFICATE);
@@ -417,7 +446,7 @@ fn epoch_file(epoch: u32) -> String {
     format!("epoch-{epoch}.key")
 }
 
-fn save_site(dir: &Path, site: &SiteFile) -> Result<(), SiteError> {
+pub(super) fn save_site(dir: &Path, site: &SiteFile) -> Result<(), SiteError> {
     let path = dir.join(SITE_FILE);
     let text = toml::to_string(site)
         .map_err(|e| SiteError::Spoilt { path: path.clone(), why: e.to_string() })?;

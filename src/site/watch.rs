@@ -3,6 +3,7 @@
 use super::when::to_rfc3339;
 use crate::domain::{GateId, SiteId, WallTime};
 use crate::trust::{PublicKey, signed_json};
+use crate::wire::order::Challenge;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ const EPOCHS: usize = 16;
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateMessage {
     pub gate: GateId,
-    /// `event`, `health` or `ack`: the topic's last part.
+    /// `event`, `health`, `ack` or `answer`: the topic's last part.
     pub what: String,
     /// The JSON as signed, without `sig`.
     pub object: String,
@@ -50,6 +51,23 @@ pub struct Ack {
     pub why: Option<String>,
 }
 
+/// A gate's answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct CommandAnswer {
+    what: String,
+    #[serde(default)]
+    pub version: Option<u64>,
+    /// Whose command it was, where its signature was right.
+    #[serde(default)]
+    pub by: Option<String>,
+    pub done: bool,
+    #[serde(default)]
+    pub why: Option<String>,
+    /// What the next command must contain.
+    #[serde(default)]
+    pub challenge: Option<Challenge>,
+}
+
 /// Holds messages against the gates' public keys and drops duplicates.
 #[derive(Debug)]
 pub struct Watcher {
@@ -69,7 +87,7 @@ impl Watcher {
         let mut parts = topic.strip_prefix("eithergate/v1/").ok_or(Rejected::Topic)?.split('/');
         let parts = (parts.next(), parts.next(), parts.next(), parts.next());
         let (Some(site), Some(gate), Some(what), None) = parts else { return Err(Rejected::Topic) };
-        if site != self.site.as_str() || !matches!(what, "event" | "health" | "ack") {
+        if site != self.site.as_str() || !matches!(what, "event" | "health" | "ack" | "answer") {
             return Err(Rejected::Topic);
         }
         let gate: GateId = gate.parse().map_err(|_| Rejected::Topic)?;
@@ -121,6 +139,12 @@ impl GateMessage {
     pub fn allowlist_ack(&self) -> Option<Ack> {
         let ack: Ack = serde_json::from_str(&self.object).ok()?;
         (self.what == "ack" && ack.what == "allowlist").then_some(ack)
+    }
+
+    /// The answer in it, if it is one to a command.
+    pub fn command_answer(&self) -> Option<CommandAnswer> {
+        let answer: CommandAnswer = serde_json::from_str(&self.object).ok()?;
+        (self.what == "answer" && answer.what == "command").then_some(answer)
     }
 
     /// One row of the table: time, gate, number, what, details. Control characters are left out: a terminal
@@ -222,6 +246,18 @@ mod tests {
         let message = watcher(&key)?.take(topic, text.as_bytes())?.ok_or("duplicate")?;
         let ack = message.allowlist_ack().ok_or("no ack")?;
         assert_eq!((ack.version, ack.applied), (Some(9), true));
+        assert_eq!(message.command_answer(), None);
+
+        let topic = "eithergate/v1/garden/north/answer";
+        let challenge = "ab".repeat(16);
+        let object = format!(
+            r#"{{"v":1,"gate":"north","what":"command","version":9,"by":"desk","done":false,"challenge":"{challenge}"}}"#
+        );
+        let text = signed_json::sign(topic, &object, &key)?;
+        let message = watcher(&key)?.take(topic, text.as_bytes())?.ok_or("duplicate")?;
+        let answer = message.command_answer().ok_or("no answer")?;
+        assert_eq!((answer.version, answer.done, answer.why), (Some(9), false, None));
+        assert_eq!(answer.challenge, Some(Challenge([0xab; 16])));
         Ok(())
     }
 }

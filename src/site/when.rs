@@ -19,6 +19,8 @@ pub enum BadTime {
     NoOffset,
     #[error("must be an offset like +08:00 or Z")]
     Offset,
+    #[error("must be a number of s, m, h, d or w, such as 90s, 30m, 4h or 2d")]
+    Span,
 }
 
 /// Minutes east of UTC.
@@ -50,6 +52,29 @@ impl fmt::Display for UtcOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { '-' } else { '+' };
         write!(f, "{sign}{:02}:{:02}", self.0.abs() / 60, self.0.abs() % 60)
+    }
+}
+
+/// How long something lasts, in seconds: `90s`, `30m`, `4h`, `2d`, `1w`; at most a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub u64);
+
+impl FromStr for Span {
+    type Err = BadTime;
+    fn from_str(s: &str) -> Result<Self, BadTime> {
+        let at = s.find(|c: char| !c.is_ascii_digit()).ok_or(BadTime::Span)?;
+        let (number, unit) = s.split_at_checked(at).ok_or(BadTime::Span)?;
+        let unit = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => DAY_S as u64,
+            "w" => 7 * DAY_S as u64,
+            _ => return Err(BadTime::Span),
+        };
+        let seconds = number.parse().ok().and_then(|n: u64| n.checked_mul(unit));
+        let fits = |s: &u64| (1..=366 * DAY_S as u64).contains(s);
+        seconds.filter(fits).map(Self).ok_or(BadTime::Span)
     }
 }
 
@@ -181,6 +206,31 @@ mod tests {
             "99999-01-01",
         ] {
             assert_eq!(parse_from(bad, china), Err(BadTime::Form), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn spans() {
+        let seconds = |s: &str| s.parse::<Span>().map(|span| span.0).ok();
+        assert_eq!(seconds("90s"), Some(90));
+        assert_eq!(seconds("30m"), Some(1_800));
+        assert_eq!(seconds("4h"), Some(14_400));
+        assert_eq!(seconds("2d"), Some(172_800));
+        assert_eq!(seconds("1w"), Some(604_800));
+        for bad in [
+            "",
+            "h",
+            "4",
+            "0h",
+            "4 h",
+            "-4h",
+            "4H",
+            "367d",
+            "99999999999999999999s",
+            "4hh",
+            "4\u{e9}",
+        ] {
+            assert_eq!(seconds(bad), None, "{bad}");
         }
     }
 

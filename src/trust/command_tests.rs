@@ -116,7 +116,8 @@ fn each_forgery_has_its_refusal() -> Outcome {
     assert_eq!(refusal(|g| g.retained = true)?.why, Retained);
     // Signed outside of its certificate's time, which needs no clock.
     assert_eq!(refusal(|g| g.issued_at = after(2_000_000))?.why, Expired);
-    let unsound = Wish::SetMode { door: "main".into(), mode: DoorMode::Accessed, for_s: None };
+    let unsound =
+        Wish::SetMode { door: "main".into(), mode: crate::domain::DoorMode::Accessed, for_s: None };
     let refused = refusal(|g| (g.role, g.wish) = (Role::Office, unsound))?;
     assert_eq!(
         refused,
@@ -157,7 +158,7 @@ fn a_guard_opens_once_and_sees_alarms_the_office_does_the_rest_too() -> Outcome 
 fn a_command_is_obeyed_once_also_after_a_restart() -> Outcome {
     let mut giver = Giver::new()?;
     let mut register = Register::default();
-    let mut judge = |register: &mut Register, command: &Command| {
+    let judge = |register: &mut Register, command: &Command| {
         register.judge(Instant(0), Some(NOW), command, FRESH)
     };
     let command = giver.command()?;

@@ -1,7 +1,8 @@
 //! What a gate publishes, as JSON objects before they are signed. `docs/mqtt.md` describes them; the
 //! tests here freeze version 1.
 
-use crate::domain::{Event, GateId, RefusedUpdate};
+use crate::domain::{Event, GateId, OperatorId, RefusedCommand, RefusedUpdate};
+use crate::wire::order::Challenge;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,6 +25,28 @@ pub enum Ack {
     Refused {
         version: Option<u64>,
         why: RefusedUpdate,
+    },
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Done {
+        version: u64,
+        by: OperatorId,
+    },
+    /// Not this one, but one that contains the challenge: this gate's clock can't be trusted.
+    Challenge {
+        version: u64,
+        by: OperatorId,
+        challenge: Challenge,
+    },
+    /// `version` is what the envelope claimed to be, where it could be read; `by` whose it is, where the
+    /// signature was right.
+    Refused {
+        version: Option<u64>,
+        by: Option<OperatorId>,
+        why: RefusedCommand,
     },
 }
 
@@ -84,6 +107,36 @@ pub fn ack(gate: &GateId, t: Option<u64>, ack: &Ack) -> String {
     };
     let applied = why.is_none();
     to_text(&AckPayload { v: VERSION, gate, t, what: "allowlist", applied, version, why })
+}
+
+#[derive(Serialize)]
+struct AnswerPayload<'a> {
+    v: u8,
+    gate: &'a GateId,
+    t: Option<u64>,
+    what: &'static str,
+    done: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a OperatorId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<RefusedCommand>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<Challenge>,
+}
+
+/// An answer as published.
+pub fn answer(gate: &GateId, t: Option<u64>, answer: &Answer) -> String {
+    let (done, version, by, why, challenge) = match answer {
+        Answer::Done { version, by } => (true, Some(*version), Some(by), None, None),
+        Answer::Challenge { version, by, challenge } => {
+            (false, Some(*version), Some(by), None, Some(*challenge))
+        }
+        Answer::Refused { version, by, why } => (false, *version, by.as_ref(), Some(*why), None),
+    };
+    let what = "command";
+    to_text(&AnswerPayload { v: VERSION, gate, t, what, done, version, by, why, challenge })
 }
 
 #[derive(Serialize)]
@@ -161,6 +214,21 @@ mod tests {
         assert_eq!(
             ack(&gate, None, &Ack::Refused { version: None, why: RefusedUpdate::BadSignature }),
             r#"{"v":1,"gate":"north","t":null,"what":"allowlist","applied":false,"why":"bad-signature"}"#
+        );
+        let by: OperatorId = "desk".parse()?;
+        assert_eq!(
+            answer(&gate, Some(5), &Answer::Done { version: 3, by: by.clone() }),
+            r#"{"v":1,"gate":"north","t":5,"what":"command","done":true,"version":3,"by":"desk"}"#
+        );
+        let challenge = Challenge([0xab; 16]);
+        assert_eq!(
+            answer(&gate, None, &Answer::Challenge { version: 3, by, challenge }),
+            r#"{"v":1,"gate":"north","t":null,"what":"command","done":false,"version":3,"by":"desk","challenge":"abababababababababababababababab"}"#
+        );
+        let why = RefusedCommand::BadSignature;
+        assert_eq!(
+            answer(&gate, Some(5), &Answer::Refused { version: None, by: None, why }),
+            r#"{"v":1,"gate":"north","t":5,"what":"command","done":false,"why":"bad-signature"}"#
         );
         assert_eq!(health_down(&gate), r#"{"v":1,"gate":"north","t":null,"status":"down"}"#);
         Ok(())

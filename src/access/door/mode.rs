@@ -34,7 +34,7 @@ impl Modes {
     }
 
     /// ONVIF: obeys nothing but the end of itself.
-    fn is_sealed(&self) -> bool {
+    pub(in crate::access) fn is_sealed(&self) -> bool {
         matches!(self.ordered, Some((DoorMode::LockedDown | DoorMode::LockedOpen, _)))
     }
 

@@ -2,6 +2,7 @@
 //! the next start. What a fact means is the core's business.
 
 use super::Gate;
+use super::orders::Obeyed;
 use crate::access::{Fact, Ticket};
 use crate::config::Config;
 use crate::domain::{Alarm, Wire};
@@ -15,6 +16,7 @@ pub(in crate::app) fn facts(store: &Store, config: &Config) -> Vec<Fact> {
     });
     let read = kept.iter().filter_map(|bytes| match serde_json::from_slice(bytes) {
         Ok(fact) => Some(fact),
+        Err(_) if serde_json::from_slice::<Obeyed>(bytes).is_ok() => None,
         Err(error) => {
             tracing::error!(%error, "one thing that was remembered can't be read");
             None

@@ -5,33 +5,47 @@ use super::{
     save_site,
 };
 use crate::allowlist::CardKey;
+use crate::domain::SubjectId;
 use crate::site::import::{ImportOptions, Imported, Importer};
 use crate::site::looks::Clash;
 use crate::site::numbers::Written;
 use crate::site::subjects::NotTaken;
-use crate::site::{Subjects, files};
+use crate::site::{Subjects, UtcOffset, files};
 use crate::wire::card::{Known, View, known};
 use crate::wire::format;
 
 impl Office {
     /// Imports a card file, or with `dry_run` says what that would do.
     pub fn import(&self, bytes: &[u8], options: ImportOptions) -> Result<Imported, SiteError> {
-        let gates = self.site.gates.keys().cloned().collect();
-        let offset = match &self.site.utc_offset {
-            None => None,
-            Some(text) => Some(text.parse().map_err(|why| SiteError::Spoilt {
-                path: self.dir.join(SITE_FILE),
-                why: format!("utc_offset {why}"),
-            })?),
-        };
-        let card_key = CardKey(read_key(&self.dir.join(CARD_KEY))?);
-        let views = &self.views;
-        let importer = Importer { gates: &gates, offset, views, card_key: &card_key, options };
-        let (subjects, done) = importer.import(bytes, self.subjects()?, random_subject)?;
+        let taken = self.take_over(bytes, options, self.subjects()?, random_subject);
+        let (subjects, done) = taken?;
         if !options.dry_run {
             self.save_subjects(&subjects)?;
         }
         Ok(done)
+    }
+
+    /// The subjects as they are after the import; nothing is saved.
+    pub(super) fn take_over(
+        &self,
+        bytes: &[u8],
+        options: ImportOptions,
+        subjects: Subjects,
+        fresh: impl FnMut() -> SubjectId,
+    ) -> Result<(Subjects, Imported), SiteError> {
+        let gates = self.site.gates.keys().cloned().collect();
+        let card_key = CardKey(read_key(&self.dir.join(CARD_KEY))?);
+        let (offset, views) = (self.offset()?, &self.views);
+        let importer = Importer { gates: &gates, offset, views, card_key: &card_key, options };
+        Ok(importer.import(bytes, subjects, fresh)?)
+    }
+
+    pub(super) fn offset(&self) -> Result<Option<UtcOffset>, SiteError> {
+        let spoilt = |why| SiteError::Spoilt {
+            path: self.dir.join(SITE_FILE),
+            why: format!("utc_offset {why}"),
+        };
+        self.site.utc_offset.as_ref().map(|text| text.parse().map_err(spoilt)).transpose()
     }
 
     /// Takes a lost or returned card away, under every number that it is known by here; gives how many those
@@ -63,7 +77,7 @@ impl Office {
         Ok(found.len())
     }
 
-    fn save_subjects(&self, subjects: &Subjects) -> Result<(), SiteError> {
+    pub(super) fn save_subjects(&self, subjects: &Subjects) -> Result<(), SiteError> {
         let path = self.dir.join(SUBJECTS_FILE);
         let lines = subjects
             .to_lines()
