@@ -46,7 +46,7 @@ pub struct Entry {
     pub duress: Option<PinTag>,
     /// How often it may be used at this gate in all.
     pub uses: Option<NonZeroU16>,
-    /// The weekly profile it holds in, by its place in the gate's calendar.
+    /// The weekly profile it holds in, by the site's number; hours that a gate doesn't know are none.
     pub profile: Option<u8>,
     /// The door stays open longer for this subject.
     pub extended: bool,

@@ -23,6 +23,8 @@ pub enum Sight {
     Event(Value),
     Health(Value),
     Ack(Value),
+    /// To a command.
+    Answer(Value),
     /// A message whose signature is not the gate's.
     Forged,
 }
@@ -151,7 +153,7 @@ impl Eyes {
     }
 
     fn hear(&self, leaf: &str, topic: &str, text: String, key: &PublicKey) {
-        if !matches!(leaf, "event" | "health" | "ack") {
+        if !matches!(leaf, "event" | "health" | "ack" | "answer") {
             return;
         }
         let sight = match signed_json::verify(topic, &text, key) {
@@ -161,6 +163,7 @@ impl Eyes {
                 match leaf {
                     "event" => Sight::Event(value),
                     "health" => Sight::Health(value),
+                    "answer" => Sight::Answer(value),
                     _ => Sight::Ack(value),
                 }
             }

@@ -342,6 +342,7 @@ pub(super) fn describe(seen: &Seen, start: Instant) -> Option<(String, String)> 
             }
             _ => "health   the broker says the gate is gone".into(),
         },
+        Sight::Answer(answer) => format!("answer   to a command: done {}", answer["done"]),
         Sight::Ack(ack) if ack["applied"] == true => {
             format!("allowlist version {} applied", ack["version"])
         }
