@@ -125,7 +125,7 @@ fn settled(world: &World) {
 }
 
 /// Until the gate is at the broker again, and has subscribed before it said so.
-fn start(world: &mut World) {
+fn come_back(world: &mut World) {
     let mark = world.eyes.mark();
     must(world.start_gate());
     shows(world, mark, "Started", &[]);
@@ -177,7 +177,7 @@ fn the_office_sets_modes_that_outlive_a_restart_and_end_by_order() -> Outcome {
     says(&site(&world, "site", &["mode", "north", "main", "locked-down"])?, 0, "done");
     shows(&world, mark, "DoorModeChanged", &[("mode", "LockedDown")]);
     must(world.crash_gate());
-    start(&mut world);
+    come_back(&mut world);
     assert_eq!(mode(&world), Some("LockedDown".into()), "after a restart");
     let mark = world.eyes.mark();
     must(world.present_card(RESIDENT));
@@ -319,7 +319,7 @@ fn a_hostile_broker_gets_nothing_done() -> Outcome {
     let genuine = heard.recv_timeout(SOON)?;
     settled(&world);
     must(world.crash_gate());
-    start(&mut world);
+    come_back(&mut world);
     is_refused(&world, "replayed after a restart", &genuine, "older");
     must(world.crash_gate());
     let fresh = Forger::new(&world)?.envelope(door.clone(), 60)?;
@@ -351,7 +351,7 @@ fn a_gate_without_a_trusted_clock_obeys_a_fresh_challenge_alone() -> Outcome {
         assert!(writer.keep(b"\"Floor\"".to_vec(), Some(later), None));
         writer.close();
     }
-    start(&mut world);
+    come_back(&mut world);
     assert_eq!(world.status().map(|h| h["clock_trusted"].clone()), Some(false.into()));
     let heard = overhear(&world)?;
     let mark = world.eyes.mark();
@@ -406,7 +406,7 @@ fn a_visitor_s_pass_is_used_up_and_stays_so_over_a_restart() -> Outcome {
     for restart in [false, true] {
         if restart {
             must(world.crash_gate());
-            start(&mut world);
+            come_back(&mut world);
         }
         let mark = world.eyes.mark();
         must(world.present_card(VISITOR));
