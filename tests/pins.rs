@@ -17,11 +17,20 @@ fn run(world: &World, args: &[&str]) -> std::io::Result<Output> {
 fn kill(world: &World) {
     let pid = world.daemon_pid().and_then(|pid| rustix::process::Pid::from_raw(pid as i32));
     let pid = pid.unwrap_or_else(|| panic!("no daemon"));
-    let mark = world.eyes.mark();
+    let (mark, since) = (world.eyes.mark(), std::time::Instant::now());
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     // Its end is seen where its socket was.
     let gone = |s: &Sight| matches!(s, Sight::SocketGone);
     assert!(world.eyes.wait(mark, SOON, gone).is_some(), "it lives");
+    // Its socket may be closed a moment before its hold on the lines is: it is dead when only its exit code is left.
+    let proc = format!("/proc/{}", pid.as_raw_nonzero());
+    let stat = || std::fs::read_to_string(format!("{proc}/stat")).unwrap_or_default();
+    let threads = || std::fs::read_dir(format!("{proc}/task")).map_or(0, Iterator::count);
+    let is_dead = || threads() == 1 && stat().contains(") Z ");
+    while !is_dead() {
+        assert!(since.elapsed() < SOON, "it lives");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
