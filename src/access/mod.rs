@@ -175,7 +175,7 @@ impl Gate {
             Fact::Inside { subject, since: Some(since) } => {
                 self.inside.restore(subject, since, now, wall);
             }
-            Fact::Lockout { reader, count } if count > 0 => {
+            Fact::Lockout { reader, count } => {
                 if let Some(guessing) = self.guessing.get_mut(usize::from(reader.0)) {
                     guessing.restore(count);
                     self.desk.arm(Timer::Calm(reader), self.options.lockout.calm);
@@ -290,7 +290,11 @@ impl Gate {
     /// Each deadline has one function.
     fn expire(&mut self, timer: Timer, directory: &impl Directory) {
         match timer {
-            Timer::Minute => self.look_at_schedules(),
+            Timer::Minute => {
+                // A clock that was slowed meanwhile may still say the minute before: asked again, then.
+                self.minute = None;
+                self.look_at_schedules();
+            }
             Timer::Mode(id) => self.at_door(id, |door, desk| door.end_mode(desk)),
             Timer::Pulse(id, at) => self.at_door(id, |door, desk| door.pulse_over(at, desk)),
             Timer::Stop(id) => self.at_door(id, |door, _| door.stop_over()),

@@ -11,11 +11,14 @@ fn an_alarm_repeats_until_somebody_acknowledges() {
          at 180s time -> siren off
          at 300s time -> AlarmRepeated door-forced
          at 330s time -> AlarmRepeated door-held
+         at 331s alarms -> door-forced, door-held
          at 400s closes -> AlarmCleared door-forced, AlarmCleared door-held
+         at 401s alarms -> door-forced (cause gone), door-held (cause gone)
          # the cause is gone, but nobody has seen it
          at 600s time -> AlarmRepeated door-forced (cause gone)
          at 630s time -> AlarmRepeated door-held (cause gone)
          at 700s guard acknowledges -> AlarmAcknowledged door-forced, AlarmAcknowledged door-held
+         at 701s alarms
          at 1h nothing",
     );
 }
@@ -29,7 +32,10 @@ fn acknowledging_silences_the_siren_and_the_cause_ends_it() {
          at 11s guard acknowledges
          at 30s time -> AlarmRaised door-held
          at 31s guard acknowledges -> AlarmAcknowledged door-held
+         # seen, and not over
+         at 32s alarms -> door-forced (seen), door-held (seen)
          at 40s closes -> AlarmCleared door-forced, AlarmCleared door-held
+         at 41s alarms
          at 50s opens -> siren on, AlarmRaised door-forced",
     );
 }

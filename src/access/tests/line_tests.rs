@@ -1,6 +1,6 @@
 //! The words of a timeline.
 
-use super::stage_tests::{MONDAY_8, Person};
+use super::stage_tests::{MONDAY_8, People, Person};
 use crate::access::*;
 use crate::domain::*;
 use std::collections::BTreeMap;
@@ -14,6 +14,10 @@ pub(super) enum What {
     /// From here on what readers show is told too.
     Shows,
     Mode(DoorId),
+    /// The alarms that stand, for health reports.
+    Alarms,
+    /// What the gate believes the time is.
+    Believed,
 }
 
 /// `300ms`, `5s`, `2.5s`, `10m`, `1h`, `1d`.
@@ -41,7 +45,7 @@ fn plain(n: u8, card: bool, face: bool) -> Person {
 }
 
 /// 1 has card and face, 2 a card, 3 nothing any more, 4 has expired, 5 is not valid yet, 6 has a face alone.
-pub(super) fn usual_people() -> BTreeMap<u8, Person> {
+pub(super) fn usual_people() -> People {
     let mut people = BTreeMap::new();
     people.insert(1, plain(1, true, true));
     people.insert(2, plain(2, true, false));
@@ -55,7 +59,7 @@ pub(super) fn usual_people() -> BTreeMap<u8, Person> {
     if let Some(person) = people.get_mut(&5) {
         person.right.from = Some(WallTime(MONDAY_8.0 + 60_000));
     }
-    people
+    People(people)
 }
 
 /// `7 has card, face, uses 2, from 1h, until 2h, profile 0, pin 1234, duress 9999, longer`.
@@ -109,6 +113,8 @@ pub(super) fn what(text: &str, at: Instant) -> What {
         ["disk", "works"] => return What::Disk(true),
         ["readers", "shown"] => return What::Shows,
         ["status"] => return What::Mode(door),
+        ["alarms"] => return What::Alarms,
+        ["time", "believed"] => return What::Believed,
         ["card", n] => {
             let card = CardNumber::new("h10301".parse().expect("a name"), number(n));
             vec![Input::Card { reader, card }]

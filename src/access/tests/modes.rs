@@ -119,6 +119,18 @@ fn free_by_schedule() {
 }
 
 #[test]
+fn a_schedule_is_kept_to_the_minute_of_the_wall_whenever_the_gate_was_started() {
+    play(
+        open_by_day(),
+        "at 10s clock forward 20s
+         at 3580s time -> unlock, DoorModeChanged Unlocked by schedule
+         # corrected by a second just as a minute ends: the next one is looked at all the same
+         at 3700s clock back 1s
+         at 32381s time -> lock, DoorModeChanged Locked by schedule",
+    );
+}
+
+#[test]
 fn a_schedule_says_nothing_while_the_time_is_unknown() {
     play(
         open_by_day(),

@@ -105,8 +105,10 @@ fn a_clock_that_is_set_back_is_not_believed() {
         usual(),
         "person 7 has card, until 1h
          at 61m card 7 -> Denied card CredentialExpired
+         at 61.5m time believed -> 61 minutes after 8:00
          # back before the end
          at 62m clock back 2h -> ClockTrusted false
+         at 62.5m time believed -> unknown
          at 63m card 7 -> Denied card NotPermittedAtThisTime
          at 64m card 2 -> unlock, AccessGranted card
          at 64.5m time

@@ -10,6 +10,9 @@ use std::fmt::Write;
 /// Monday, 23 November 2026, 08:00 in China.
 pub(super) const MONDAY_8: WallTime = WallTime::from_secs(1_795_363_200 + 8 * 3_600);
 
+/// Between two lines: a schedule has one each minute.
+const MOST_DEADLINES: usize = 20_000;
+
 /// What a person in a timeline has.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
@@ -18,10 +21,13 @@ pub(super) struct Person {
     pub duress: Option<Pin>,
 }
 
+/// By their number, which is their card's.
+pub(super) struct People(pub BTreeMap<u8, Person>);
+
 pub(super) struct Stage {
     options: Options,
     gate: Gate,
-    people: BTreeMap<u8, Person>,
+    people: People,
     facts: BTreeMap<FactKey, Fact>,
     now: Instant,
     /// Monotonic time at which the wall said 1970.
@@ -30,21 +36,21 @@ pub(super) struct Stage {
     shows: bool,
 }
 
-impl Directory for BTreeMap<u8, Person> {
+impl Directory for People {
     fn card(&self, card: &CardNumber) -> Option<Entitlement> {
-        self.get(&u8::try_from(card.number()).ok()?).map(|person| person.right)
+        self.0.get(&u8::try_from(card.number()).ok()?).map(|person| person.right)
     }
 
     fn subject(&self, subject: &SubjectId) -> Option<Entitlement> {
-        self.get(&subject.0[0]).map(|person| person.right)
+        self.0.get(&subject.0[0]).map(|person| person.right)
     }
 
     fn pin_fits(&self, subject: &SubjectId, pin: &Pin) -> bool {
-        self.get(&subject.0[0]).is_some_and(|person| person.pin.as_ref() == Some(pin))
+        self.0.get(&subject.0[0]).is_some_and(|person| person.pin.as_ref() == Some(pin))
     }
 
     fn is_duress(&self, subject: &SubjectId, pin: &Pin) -> bool {
-        self.get(&subject.0[0]).is_some_and(|person| person.duress.as_ref() == Some(pin))
+        self.0.get(&subject.0[0]).is_some_and(|person| person.duress.as_ref() == Some(pin))
     }
 }
 
@@ -88,7 +94,7 @@ pub(super) fn play(options: Options, text: &str) {
     for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
         if let Some(person) = line.strip_prefix("person ") {
             let (id, person) = line::person(person);
-            stage.people.insert(id, person);
+            stage.people.0.insert(id, person);
             continue;
         }
         let (late, line) = line.strip_prefix("late ").map_or((false, line), |l| (true, l));
@@ -171,15 +177,20 @@ impl Stage {
     }
 
     fn nothing_before(&mut self, at: Instant, line: &str) {
-        while let Some(due) = self.gate.deadline().filter(|due| *due < at) {
+        for _ in 0..MOST_DEADLINES {
+            let Some(due) = self.gate.deadline().filter(|due| *due < at) else { return };
             self.now = due;
             let done = self.input(Input::Tick);
             let said = self.describe(&done);
             assert!(said.is_empty(), "\nbefore  {line}\nat {}ms: {said}", due.0 / 1_000);
         }
+        panic!("\nbefore  {line}\nthe gate goes on wanting to be called");
     }
 
     fn happens(&mut self, at: Instant, what: &str) -> String {
+        if what == "time" {
+            assert_eq!(self.gate.deadline(), Some(at), "the gate wants to be called at its deadlines");
+        }
         self.now = at;
         let done = match line::what(what, at) {
             What::Inputs(inputs) => {
@@ -208,6 +219,22 @@ impl Stage {
                 self.gate = Gate::restore(self.options.clone(), facts, self.now, wall)
                     .expect("a sound gate");
                 self.input(Input::Tick)
+            }
+            What::Alarms => {
+                let standing = self.gate.alarms().map(|((.., alarm), standing)| {
+                    let Standing { active, acknowledged } = standing;
+                    let alarm = serde_json::to_value(alarm).expect("serialises");
+                    let alarm = alarm.as_str().expect("a name").to_owned();
+                    let gone = if active { "" } else { " (cause gone)" };
+                    let seen = if acknowledged { " (seen)" } else { "" };
+                    alarm + gone + seen
+                });
+                return standing.collect::<Vec<_>>().join(", ");
+            }
+            What::Believed => {
+                return self.gate.time(self.wall()).map_or("unknown".into(), |wall| {
+                    format!("{} minutes after 8:00", (wall.0 as i64 - MONDAY_8.0 as i64) / 60_000)
+                });
             }
             What::Mode(door) => {
                 let status = self.gate.status(door);
