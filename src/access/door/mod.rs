@@ -153,7 +153,7 @@ impl Door {
     /// Whoever leaves doesn't wait for the turn of somebody else. A turnstile has a pulse of its own for them.
     fn exit_at_once(&mut self, heading: Heading, at: Heading, desk: &mut Desk) {
         let own_pulse = self.options.kind == DoorKind::Turnstile;
-        if heading == Heading::Out && !own_pulse && self.lanes.iter().all(|l| !l.is_pulsing()) {
+        if heading == Heading::Out && !own_pulse {
             self.pulse(at, desk);
         }
     }

@@ -144,6 +144,55 @@ fn a_turnstile_pulses_for_the_second_once_the_first_is_through() {
 }
 
 #[test]
+fn a_second_pulse_has_a_pause_before_it() {
+    play(
+        of(DoorKind::Turnstile),
+        "at 0s card 1 -> in on, AccessGranted card
+         at 50ms card 2 -> AccessGranted card
+         # through before the pulse was over
+         at 100ms turns in -> AccessTaken card
+         at 200ms time -> in off
+         at 400ms time -> in on
+         at 600ms time -> in off
+         at 2s turns in -> AccessTaken card
+         # out: shown twice, it is one pulse
+         at 10s exit asked -> out on, AccessGranted rex
+         at 10.2s time -> out off
+         at 11s exit asked
+         at 12s turns out -> AccessTaken rex",
+    );
+}
+
+#[test]
+fn a_pulse_has_its_length_also_after_a_late_call() {
+    play(
+        of(DoorKind::Turnstile),
+        "at 0s card 1 -> in on, AccessGranted card
+         at 200ms time -> in off
+         at 1s card 2 -> AccessGranted card
+         late at 7s nothing -> in on, AccessNotTaken card
+         at 7.2s time -> in off",
+    );
+}
+
+#[test]
+fn a_barrier_rises_once_for_those_who_come_together() {
+    play(
+        of(DoorKind::Barrier),
+        "at 0s card 1 -> unlock, AccessGranted card
+         at 100ms exit asked -> AccessGranted rex
+         at 500ms time -> lock
+         # whoever wants in waits for their turn
+         at 2s card 2 -> AccessGranted card
+         at 5s time -> unlock
+         at 5.5s time -> lock
+         at 10s time -> unlock
+         at 10.5s time -> lock
+         at 1h nothing",
+    );
+}
+
+#[test]
 fn a_turnstile_is_stopped_when_it_is_locked_down() {
     play(
         of(DoorKind::Turnstile),

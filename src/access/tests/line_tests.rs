@@ -1,6 +1,6 @@
 //! The words of a timeline.
 
-use super::stage_tests::{MONDAY_8, People, Person};
+use super::stage_tests::{Disk, MONDAY_8, People, Person};
 use crate::access::*;
 use crate::domain::*;
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ pub(super) enum What {
     Inputs(Vec<Input>),
     /// The clock is lost, or steps by so many milliseconds.
     Clock(Option<i64>),
-    Disk(bool),
+    /// What a slow disk has not answered it answers now.
+    Disk(Disk),
     Restart,
     /// From here on what readers show is told too.
     Shows,
@@ -109,8 +110,9 @@ pub(super) fn what(text: &str, at: Instant) -> What {
         ["clock", "lost"] => return What::Clock(None),
         ["clock", "back", t] => return What::Clock(Some(-(time(t).as_millis() as i64))),
         ["clock", "forward", t] => return What::Clock(Some(time(t).as_millis() as i64)),
-        ["disk", "full"] => return What::Disk(false),
-        ["disk", "works"] => return What::Disk(true),
+        ["disk", "full"] => return What::Disk(Disk::Full),
+        ["disk", "works" | "answers"] => return What::Disk(Disk::Works),
+        ["disk", "slow"] => return What::Disk(Disk::Slow),
         ["readers", "shown"] => return What::Shows,
         ["status"] => return What::Mode(door),
         ["alarms"] => return What::Alarms,

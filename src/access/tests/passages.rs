@@ -72,14 +72,46 @@ fn one_persons_card_and_face_are_one_grant() {
          # recognised while going through
          at 3s face 1
          at 4s closes
-         # long after, it is a new presentation
-         at 6s face 1 -> unlock, AccessGranted face
+         # once its time is over, it is a new presentation
+         at 5s face 1 -> unlock, AccessGranted face
          # whoever shows the card as well gets the whole time again
-         at 10s card 1
-         at 14.9s opens -> lock, AccessTaken face
-         at 15s closes
+         at 9s card 1
+         at 13.9s opens -> lock, AccessTaken face
+         at 14s closes
          # a card is shown on purpose and is always answered
-         at 15.5s card 1 -> unlock, AccessGranted card",
+         at 14.5s card 1 -> unlock, AccessGranted card",
+    );
+}
+
+#[test]
+fn two_that_were_let_in_are_both_seen_in_passing() {
+    play(
+        usual(),
+        "person 7 has card, face
+         at 0s card 1 -> unlock, AccessGranted card
+         at 1s card 7 -> AccessGranted card
+         at 2s opens -> AccessTaken card
+         at 2.5s face 1
+         at 3s face 7
+         at 3.5s closes
+         at 4s opens -> lock, AccessTaken card
+         at 4.5s face 1
+         at 4.9s face 7",
+    );
+}
+
+#[test]
+fn nobody_prolongs_a_turn_that_is_another_ones_or_by_being_seen() {
+    play(
+        usual(),
+        "at 0s card 1 -> unlock, AccessGranted card
+         at 3s face 1
+         at 5s time -> lock, AccessNotTaken card
+         at 10s card 1 -> unlock, AccessGranted card
+         at 11s card 2 -> AccessGranted card
+         at 12s card 2
+         at 15s time -> AccessNotTaken card
+         at 20s time -> lock, AccessNotTaken card",
     );
 }
 
@@ -87,7 +119,7 @@ fn one_persons_card_and_face_are_one_grant() {
 fn so_many_at_once_is_a_crowd() {
     let people: String = (11..=19).map(|n| format!("person {n} has card\n")).collect();
     play(
-        of(DoorKind::Closer),
+        with_exit_reader(of(DoorKind::Closer)),
         &(people
             + "at 0s card 11 -> unlock, AccessGranted card
                at 0s card 12 -> AccessGranted card
@@ -100,7 +132,10 @@ fn so_many_at_once_is_a_crowd() {
                at 0s card 19 -> Denied card Other
                at 0s guard lets in -> Denied operator Other
                # leaving is never denied, not even in a crowd
-               at 1s exit asked"),
+               at 1s exit asked
+               at 2s card 2 reader 1
+               # the lock stayed released for them: the first one's turn ends so much later
+               at 7s time -> AccessNotTaken card"),
     );
 }
 
@@ -241,6 +276,23 @@ fn a_guard_lets_one_through() {
          at 2s closes
          at 3s guard lets out -> unlock, AccessGranted operator
          at 8s time -> lock, AccessNotTaken operator",
+    );
+}
+
+#[test]
+fn each_who_leaves_has_their_own_grant() {
+    play(
+        with_exit_reader(usual()),
+        "at 0s exit asked -> unlock, AccessGranted rex
+         at 1s card 2 reader 1 -> AccessGranted card
+         at 1s guard lets out -> AccessGranted operator
+         # who pushed a button isn't known: twice in a hurry is one
+         at 1s exit asked
+         at 2s opens -> AccessTaken rex
+         at 3s closes
+         at 4s opens -> AccessTaken card
+         at 5s closes
+         at 6s opens -> lock, AccessTaken operator",
     );
 }
 

@@ -94,7 +94,13 @@ fn of_two_interlocked_doors_one_opens_at_a_time() {
          at 5s closes
          at 6s card 2 -> Denied card Other
          at 9s time -> lock door 1, AccessNotTaken rex door 1
-         at 10s card 1 reader 1 -> unlock door 1, AccessGranted card door 1",
+         at 10s card 1 reader 1 -> unlock door 1, AccessGranted card door 1
+         at 15s time -> lock door 1, AccessNotTaken card door 1
+         # one that is free for everybody is as good as open
+         at 20s guard sets Unlocked door 1 -> unlock door 1, DoorModeChanged Unlocked by guard door 1
+         at 21s card 1 -> Denied card Other
+         at 22s guard ends it door 1 -> lock door 1, DoorModeChanged Locked by schedule door 1
+         at 23s card 1 -> unlock, AccessGranted card",
     );
 }
 

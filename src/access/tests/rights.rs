@@ -1,7 +1,8 @@
 //! Whose right holds when: each denial with its reason, clocks that can't be trusted, limited uses.
 
-use super::stage_tests::{play, usual};
+use super::stage_tests::{play, usual, with_exit_reader};
 use crate::access::*;
+use crate::domain::*;
 
 #[test]
 fn each_denial_has_its_reason() {
@@ -168,6 +169,21 @@ fn a_use_is_durable_before_anything_opens() {
 }
 
 #[test]
+fn a_spent_pass_still_says_who_leaves() {
+    play(
+        with_exit_reader(usual()),
+        "person 7 has card, uses 1
+         at 0s card 7 -> use 1 kept first, unlock, AccessGranted card
+         at 1s opens -> lock, AccessTaken card
+         at 2s closes
+         at 10s card 7 reader 1 -> unlock, AccessGranted card
+         at 11s opens -> lock, AccessTaken card
+         at 12s closes
+         at 20s card 7 -> Denied card CredentialExpired",
+    );
+}
+
+#[test]
 fn a_use_that_let_nobody_pass_is_given_back() {
     play(
         usual(),
@@ -196,5 +212,76 @@ fn where_a_use_cant_be_kept_nothing_opens_and_nothing_is_lost() {
          at 4s closes
          at 5s disk works
          at 6s card 7 -> use 1 kept first, unlock, AccessGranted card",
+    );
+}
+
+#[test]
+fn while_a_use_is_being_written_nothing_opens_and_nothing_is_used_twice() {
+    play(
+        usual(),
+        "person 7 has card, face, uses 3
+         person 8 has card, uses 1
+         at 0s disk slow
+         at 1s card 7 -> use 1 kept first
+         # shown again: the same use
+         at 1.5s card 7
+         at 1.6s face 7
+         # somebody else's is their own
+         at 1.7s card 8 -> use 1 kept first
+         at 2s disk answers -> unlock, AccessGranted card, AccessGranted card
+         at 3s opens -> AccessTaken card
+         at 8s time -> lock, AccessTaken card
+         at 9s closes
+         at 10s card 8 -> Denied card CredentialExpired
+         at 11s card 7 -> use 2 kept first, unlock, AccessGranted card",
+    );
+}
+
+#[test]
+fn a_use_that_is_not_written_in_time_opens_nothing_and_is_given_back() {
+    play(
+        usual(),
+        "person 7 has card, uses 1
+         at 0s disk slow
+         at 1s card 7 -> use 1 kept first
+         at 3s time -> Denied card Other
+         # too late
+         at 4s disk answers
+         at 5s card 7 -> use 1 kept first, unlock, AccessGranted card",
+    );
+}
+
+#[test]
+fn what_is_locked_down_while_a_use_is_being_written_stays_shut() {
+    play(
+        usual(),
+        "person 7 has card, uses 1
+         at 0s disk slow
+         at 1s card 7 -> use 1 kept first
+         at 1.5s guard sets LockedDown -> DoorModeChanged LockedDown by guard
+         at 2s disk answers -> Denied card NotPermittedAtThisTime
+         at 3s guard ends it -> DoorModeChanged Locked by schedule
+         at 4s restart -> lock, siren off
+         at 5s card 7 -> use 1 kept first, unlock, AccessGranted card",
+    );
+}
+
+#[test]
+fn a_pass_for_two_doors_is_used_up_at_the_first() {
+    let mut options = usual();
+    options.doors.push(DoorOptions::usual(DoorKind::Strike));
+    options.readers.push(ReaderOptions { door: DoorId(1), heading: Heading::In, pin: None });
+    play(
+        options,
+        "person 7 has card, uses 1
+         person 8 has card, uses 2
+         at 0s disk slow
+         at 1s card 7 -> use 1 kept first
+         # under way at the other door
+         at 1.1s card 7 reader 1 -> Denied card CredentialExpired door 1
+         at 1.2s card 8 -> use 1 kept first
+         # two uses, one at each door
+         at 1.3s card 8 reader 1 -> use 2 kept first
+         at 2s disk answers -> unlock, AccessGranted card, AccessGranted card, unlock door 1, AccessGranted card door 1",
     );
 }

@@ -32,8 +32,19 @@ pub(super) struct Stage {
     now: Instant,
     /// Monotonic time at which the wall said 1970.
     wall_offset_ms: Option<i64>,
-    disk: bool,
+    disk: Disk,
+    /// What a slow disk has still to say.
+    unanswered: Vec<Input>,
     shows: bool,
+}
+
+/// How what must be durable first is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disk {
+    Works,
+    Full,
+    /// Says so only when it is asked to.
+    Slow,
 }
 
 impl Directory for People {
@@ -120,7 +131,8 @@ impl Stage {
             facts: BTreeMap::new(),
             now: Instant(0),
             wall_offset_ms: Some(MONDAY_8.0 as i64),
-            disk: true,
+            disk: Disk::Works,
+            unanswered: Vec::new(),
             shows: false,
         };
         stage.start();
@@ -153,10 +165,14 @@ impl Stage {
             match &command {
                 Command::Keep(fact) => self.keep(fact),
                 Command::KeepFirst { ticket, fact } => {
-                    if self.disk {
+                    let durable = self.disk != Disk::Full;
+                    if durable {
                         self.keep(fact);
                     }
-                    then = vec![Input::Kept { ticket: *ticket, durable: self.disk }];
+                    then = vec![Input::Kept { ticket: *ticket, durable }];
+                    if self.disk == Disk::Slow {
+                        self.unanswered.append(&mut then);
+                    }
                 }
                 _ => {}
             }
@@ -205,9 +221,10 @@ impl Stage {
                 self.wall_offset_ms = Some(offset + step_ms);
                 self.input(Input::Tick)
             }
-            What::Disk(works) => {
-                self.disk = works;
-                Vec::new()
+            What::Disk(disk) => {
+                self.disk = disk;
+                let answers = std::mem::take(&mut self.unanswered);
+                answers.into_iter().flat_map(|input| self.input(input)).collect()
             }
             What::Shows => {
                 self.shows = true;

@@ -53,7 +53,12 @@ fn readers_show_what_was_decided() {
         "at 0s readers shown
          at 1s card 1 -> unlock, AccessGranted card, reader 0 shows Granted
          at 2s stranger -> Denied face CredentialNotFound, reader 0 shows UseYourCard
-         at 3s card 99 -> Denied card CredentialNotFound, reader 0 shows Denied",
+         at 3s card 99 -> Denied card CredentialNotFound, reader 0 shows Denied
+         at 6s time -> lock, AccessNotTaken card
+         at 10s face 1 -> unlock, AccessGranted face, reader 0 shows Granted
+         # seen in passing
+         at 11s face 1
+         at 12s card 1 -> reader 0 shows Granted",
     );
 }
 
