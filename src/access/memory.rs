@@ -176,6 +176,17 @@ mod tests {
         for fact in facts {
             let text = serde_json::to_string(&fact)?;
             assert_eq!(serde_json::from_str::<Fact>(&text)?, fact, "{text}");
+            let nobody = fact == Fact::Inside { subject, since: None };
+            assert_eq!(fact.is_over(), nobody, "{text}");
+        }
+        for over in [
+            Fact::Mode { door, set: None },
+            Fact::FirstCard { door, seen: false },
+            Fact::Fire { active: false },
+            Fact::Lockout { reader, count: 0 },
+            Fact::Alarm { door: None, reader: None, alarm: Alarm::Fire, standing: None },
+        ] {
+            assert!(over.is_over(), "{over:?}");
         }
         let inside = serde_json::to_string(&FactKey::Inside(subject))?;
         assert_ne!(inside, serde_json::to_string(&FactKey::Spent(subject))?);

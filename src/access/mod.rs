@@ -410,9 +410,9 @@ impl Gate {
     fn order(&mut self, by: OperatorId, order: Order) {
         match order {
             Order::OpenOnce { door, heading } => self.open_once(door, heading),
-            Order::SetMode { door, mode, lasting } => self.at_door(door, |door, desk| {
-                door.set_mode(mode, by, lasting, desk);
-            }),
+            Order::SetMode { door, mode, lasting } => {
+                self.at_door(door, |door, desk| door.set_mode(mode, by, lasting, desk));
+            }
             Order::EndMode { door } => self.at_door(door, |door, desk| door.end_mode(desk)),
             Order::Acknowledge => self.desk.acknowledge(),
             Order::Amnesty => {

@@ -239,7 +239,7 @@ impl Gate {
 
     /// How often a right has been used; a use that this door still waits for is the one that is asked for.
     fn spent(&self, right: &Entitlement, door: DoorId) -> u16 {
-        let open = right.uses.is_some() && self.is_open_use(door, &right.subject);
+        let open = self.is_open_use(door, &right.subject);
         self.uses(&right.subject).saturating_sub(u16::from(open))
     }
 

@@ -7,7 +7,7 @@
 #   run.sh access --re X    with arguments for cargo-mutants: here only mutants whose names match X
 #
 # The whole package takes a minute to build, and there are a thousand mutants. So each room is copied into a
-# package of its own, with the rooms it imports and nothing else: a few seconds for each mutant.
+# package of its own, what it imports into another beside it: a second or two for each mutant.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -34,26 +34,37 @@ if ! cargo mutants --version >/dev/null 2>&1; then
         { echo "mutants: cargo-mutants could not be installed; is there a network?" >&2; exit 69; }
 fi
 
-package() { # room: a package of it and what it imports, in $WORK/room
-    local room=$1 needed=domain part
+manifest() { # package's name, further dependencies
+    printf '[package]\nname = "%s"\nversion = "0.0.0"\n' "$1"
+    grep -E '^(edition|rust-version) = ' Cargo.toml
+    printf '\n[dependencies]\n%s' "${2:-}"
+    grep -E "^($CRATES) = " Cargo.toml
+}
+
+package() { # room: a package of it in $WORK/room, and one of what it imports beside
+    local room=$1 here=$WORK/$1 needed=domain part
     [ "$room" != allowlist ] || needed='domain trust'
-    rm -rf "$WORK/$room/src"
-    mkdir -p "$WORK/$room/src"
-    echo "//! One room, and what it imports." >"$WORK/$room/src/lib.rs"
-    for part in $room $needed; do
-        cp -r "src/$part" "$WORK/$room/src/"
-        echo "pub mod $part;" >>"$WORK/$room/src/lib.rs"
-    done
+    rm -rf "$here/src" "$here/needed"
+    mkdir -p "$here/src" "$here/needed/src"
     {
-        sed -n '/^\[package\]/,/^rust-version/p' Cargo.toml
-        printf '\n[workspace]\n\n[dependencies]\n'
-        grep -E "^($CRATES) = " Cargo.toml
+        echo '//! What the room imports.'
+        for part in $needed; do
+            cp -r "src/$part" "$here/needed/src/"
+            echo "pub mod $part;"
+        done
+    } >"$here/needed/src/lib.rs"
+    manifest needed >"$here/needed/Cargo.toml"
+    cp -r "src/$room" "$here/src/"
+    printf '//! One room.\npub mod %s;\npub use needed::*;\n' "$room" >"$here/src/lib.rs"
+    {
+        manifest room $'needed = { path = "needed" }\n'
+        printf '\n[workspace]\n'
         # As in the project's profile: a wrapped counter is a panic.
         printf '\n[profile.dev]\ndebug = false\noverflow-checks = true\ndebug-assertions = false\n'
         # Signatures are unbearably slow unoptimised.
         printf '\n[profile.dev.package."*"]\nopt-level = 2\n'
-    } >"$WORK/$room/Cargo.toml"
-    cp Cargo.lock "$WORK/$room/"
+    } >"$here/Cargo.toml"
+    cp Cargo.lock "$here/"
 }
 
 if command -v mold >/dev/null; then

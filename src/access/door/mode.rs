@@ -47,16 +47,16 @@ impl Modes {
 }
 
 impl Door {
-    /// An operator sets a mode. `false` if the one in force must be ended first, or it is none to be set.
+    /// An operator sets a mode, unless the one in force must be ended first, or it is none to be set.
     pub(in crate::access) fn set_mode(
         &mut self,
         mode: DoorMode,
         by: OperatorId,
         lasting: Option<Duration>,
         desk: &mut Desk,
-    ) -> bool {
+    ) {
         if self.modes.is_sealed() || mode == DoorMode::Accessed {
-            return false;
+            return;
         }
         let until = lasting.and_then(|left| Some(WallTime(desk.wall?.0 + left.as_millis())));
         desk.keep(Fact::Mode {
@@ -68,7 +68,6 @@ impl Door {
             Some(lasting) => desk.arm(Timer::Mode(self.id), lasting),
             None => desk.timers.disarm(Timer::Mode(self.id)),
         }
-        true
     }
 
     /// The schedule counts again.

@@ -112,9 +112,6 @@ impl Door {
         desk.clear(self.id, Alarm::DoorHeld);
         for at in Heading::BOTH {
             let lane = self.lane(at);
-            if lane.release == Release::WhileOpen {
-                lane.release = Release::Shut;
-            }
             // It opened, it shut, and whoever may pass has not: the door is theirs until their turn ends.
             if let (Some(turn), Release::Shut) = (lane.turn, lane.release) {
                 lane.release = Release::Until(turn.ends);

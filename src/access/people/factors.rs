@@ -118,7 +118,7 @@ impl Keypads {
             Key::Clear => (waiting.pin, waiting.overlong) = (Pin::default(), false),
             Key::Enter => {
                 let Waiting { whose, pin, overlong, .. } = keypad.waiting.take()?;
-                let pin = (!overlong && !pin.is_empty()).then_some(pin);
+                let pin = (!overlong).then_some(pin);
                 return Some(Err(match whose {
                     Whose::Card(card) => Some(Typed::ForCard(Presented { reader, card, pin })),
                     Whose::LetIn(who) => pin.map(|pin| Typed::Afterwards(who, pin)),

@@ -55,6 +55,18 @@ fn an_alarm_outlives_a_restart() {
 }
 
 #[test]
+fn a_line_that_is_well_again_after_a_restart_ends_its_alarm() {
+    play(
+        usual(),
+        "at 0s contact cut -> LineChanged contact cut, AlarmRaised line-fault
+         at 1s exit short -> LineChanged rex short
+         at 2s contact normal -> LineChanged contact normal
+         at 3s restart -> lock, siren off
+         at 4s exit normal -> AlarmCleared line-fault",
+    );
+}
+
+#[test]
 fn the_gates_own_lines() {
     play(
         usual(),

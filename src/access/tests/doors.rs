@@ -182,13 +182,53 @@ fn a_barrier_rises_once_for_those_who_come_together() {
         "at 0s card 1 -> unlock, AccessGranted card
          at 100ms exit asked -> AccessGranted rex
          at 500ms time -> lock
-         # whoever wants in waits for their turn
+         # whoever wants in waits for their turn, whether or not the arm is seen to rise
          at 2s card 2 -> AccessGranted card
+         at 3s opens
+         at 4s closes
          at 5s time -> unlock
          at 5.5s time -> lock
          at 10s time -> unlock
          at 10.5s time -> lock
          at 1h nothing",
+    );
+}
+
+#[test]
+fn a_pulse_that_outlasts_the_passage_is_no_break_in() {
+    let mut options = usual();
+    options.doors[0].drive = Drive::Pulse { length: Duration::from_secs(2) };
+    play(
+        options,
+        "at 0s card 1 -> unlock, AccessGranted card
+         at 500ms opens -> AccessTaken card
+         at 1s closes
+         at 1.5s opens
+         at 1.8s closes
+         at 2s time -> lock
+         at 3s opens -> siren on, AlarmRaised door-forced",
+    );
+}
+
+#[test]
+fn a_mode_is_no_reason_for_another_pulse() {
+    play(
+        of(DoorKind::Turnstile),
+        "at 0s card 1 -> in on, AccessGranted card
+         at 200ms time -> in off
+         at 1s guard sets Locked -> DoorModeChanged Locked by guard
+         at 2s turns in -> AccessTaken card",
+    );
+}
+
+#[test]
+fn a_turnstile_times_the_passage_itself_also_for_those_who_need_longer() {
+    play(
+        of(DoorKind::Turnstile),
+        "person 7 has card, longer
+         at 0s card 7 -> in on, AccessGranted card
+         at 200ms time -> in off
+         at 5s time -> AccessNotTaken card",
     );
 }
 

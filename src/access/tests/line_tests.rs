@@ -176,13 +176,17 @@ pub(super) fn what(text: &str, at: Instant) -> What {
         }
         ["guard", "lets", "in"] => order(Order::OpenOnce { door, heading: Heading::In }),
         ["guard", "lets", "out"] => order(Order::OpenOnce { door, heading: Heading::Out }),
+        ["office", "sets", mode] => {
+            let order = Order::SetMode { door, mode: mode_of(mode), lasting: None };
+            vec![Input::Order { by: "office".parse().expect("a name"), order }]
+        }
         ["guard", "sets", mode] => {
             order(Order::SetMode { door, mode: mode_of(mode), lasting: None })
         }
         ["guard", "sets", mode, "for", t] => {
             order(Order::SetMode { door, mode: mode_of(mode), lasting: Some(time(t)) })
         }
-        ["guard", "ends", "it"] => order(Order::EndMode { door }),
+        ["guard" | "office", "ends", "it"] => order(Order::EndMode { door }),
         ["guard", "acknowledges"] => order(Order::Acknowledge),
         ["guard", "forgives"] => order(Order::Amnesty),
         ["guard", "ends", "fire"] => order(Order::EndFire),

@@ -98,6 +98,36 @@ fn a_mode_survives_a_restart_and_still_ends() {
     );
 }
 
+#[test]
+fn a_mode_set_once_more_is_reported_where_it_says_something_new() {
+    play(
+        usual(),
+        "at 0s guard sets Blocked -> DoorModeChanged Blocked by guard
+         at 1s guard sets Blocked
+         at 2s office sets Blocked -> DoorModeChanged Blocked by office
+         at 3s office sets Locked -> DoorModeChanged Locked by office
+         at 4s office ends it -> DoorModeChanged Locked by schedule
+         at 5s office ends it
+         at 1m guard sets Blocked for 9m -> DoorModeChanged Blocked by guard until 10m
+         at 2m guard sets Blocked for 18m -> DoorModeChanged Blocked by guard until 20m
+         # for good: nothing ends it any more
+         at 3m guard sets Blocked
+         at 1h nothing
+         at 61m status -> Blocked, cards up, faces up",
+    );
+}
+
+#[test]
+fn a_mode_set_while_it_is_open_does_not_begin_the_time_anew() {
+    play(
+        usual(),
+        "at 0s card 1 -> unlock, AccessGranted card
+         at 1s opens -> lock, AccessTaken card
+         at 20s guard sets Blocked -> DoorModeChanged Blocked by guard
+         at 31s time -> AlarmRaised door-held",
+    );
+}
+
 fn open_by_day() -> Options {
     let mut options = usual();
     options.doors[0].unlock = Some(0);
@@ -153,12 +183,17 @@ fn free_only_once_the_first_resident_has_come() {
     options.doors[0].first_card = true;
     play(
         options,
-        "at 1h nothing
+        "at 1s card 2 -> unlock, AccessGranted card
+         at 6s time -> lock, AccessNotTaken card
+         at 1h nothing
          at 2h card 99 -> Denied card CredentialNotFound
          at 3h card 2 -> unlock, AccessGranted card, DoorModeChanged Unlocked by schedule
          at 10801s opens -> AccessTaken card
          at 10802s closes
          at 4h restart -> unlock, siren off, DoorModeChanged Unlocked by schedule
+         # nor is it forgotten while the time is unknown
+         at 5h clock lost -> lock, DoorModeChanged Locked by schedule, ClockTrusted false
+         at 6h clock forward 0s -> unlock, ClockTrusted true, DoorModeChanged Unlocked by schedule
          at 9h time -> lock, DoorModeChanged Locked by schedule
          # the next day it waits for the first again
          at 49h nothing

@@ -176,6 +176,10 @@ fn who_follows_is_counted() {
          at 22s passes in -> AccessTaken card
          at 23s passes out
          at 24s passes in -> Tailgating 1
+         # a third one shows a card first, before the same open door
+         at 24.2s card 1 -> unlock, AccessGranted card
+         at 24.4s passes in -> lock, AccessTaken card
+         at 24.6s passes in -> Tailgating 2
          at 25s closes
          at 60s passes in",
     );
@@ -233,7 +237,15 @@ fn over_a_turnstile_close_behind_another() {
          at 2s turns in -> AccessTaken card
          at 3s turns in -> Tailgating 1
          at 4s turns in -> Tailgating 2
-         at 10s turns in -> siren on, AlarmRaised door-forced, AlarmCleared door-forced",
+         at 5s status -> Locked, cards up, faces up
+         at 10s turns in -> siren on, AlarmRaised door-forced, AlarmCleared door-forced
+         at 190s time -> siren off
+         # behind the next one they are counted anew
+         at 200s card 1 -> in on, AccessGranted card
+         at 200.2s time -> in off
+         at 201s turns in -> AccessTaken card
+         at 202s turns in -> Tailgating 1
+         at 250s nothing",
     );
 }
 
@@ -250,6 +262,21 @@ fn a_beam_at_fault_claims_nothing() {
          at 8s card 1 -> unlock, AccessGranted card
          at 9s opens -> lock
          at 10s passes in -> AccessTaken card",
+    );
+}
+
+#[test]
+fn a_beam_that_fails_while_somebody_is_in_it_makes_no_passage() {
+    play(
+        with_beams(),
+        "at 0s card 1 -> unlock, AccessGranted card
+         at 1s opens -> lock
+         at 2s outer broken
+         at 2s inner broken
+         at 3s outer cut -> LineChanged outer-beam cut, AlarmRaised line-fault
+         at 4s outer free -> LineChanged outer-beam normal, AlarmCleared line-fault
+         at 4.1s inner free
+         at 4.5s passes in -> AccessTaken card",
     );
 }
 

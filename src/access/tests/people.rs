@@ -174,6 +174,49 @@ fn whoever_came_last_is_still_there() {
     );
 }
 
+#[test]
+fn where_the_site_says_so_no_reader_is_ever_slow() {
+    let mut options = usual();
+    options.lockout.after = 0;
+    play(
+        options,
+        "at 0s card 91 -> Denied card CredentialNotFound
+         at 1s card 92 -> Denied card CredentialNotFound
+         at 2s card 93 -> Denied card CredentialNotFound
+         at 3s card 94 -> Denied card CredentialNotFound
+         at 4s card 95 -> Denied card CredentialNotFound
+         at 5s card 96 -> Denied card CredentialNotFound
+         at 6s card 1 -> unlock, AccessGranted card",
+    );
+}
+
+#[test]
+fn cards_that_waited_are_answered_in_their_order_also_once_it_is_calm() {
+    let mut options = usual();
+    (options.lockout.calm, options.lockout.delay) =
+        (Duration::from_secs(5), Duration::from_secs(4));
+    play(
+        options,
+        "person 7 has card
+         at 0s card 91 -> Denied card CredentialNotFound
+         at 0s card 92 -> Denied card CredentialNotFound
+         at 0s card 93 -> Denied card CredentialNotFound
+         at 0s card 94 -> Denied card CredentialNotFound
+         at 0s card 95 -> Denied card CredentialNotFound, AlarmRaised guessing
+         at 2s card 1
+         at 3s card 2
+         at 5s time -> AlarmCleared guessing
+         at 5.5s card 7
+         at 6s time -> unlock, AccessGranted card
+         at 10s time -> AccessGranted card
+         at 11s time -> AccessNotTaken card
+         at 14s time -> AccessGranted card
+         at 16s time -> AccessNotTaken card
+         # nobody waits any more
+         at 17s card 99 -> Denied card CredentialNotFound",
+    );
+}
+
 fn with_pin(hours: Hours) -> Options {
     let mut options = usual();
     let (total, between_keys) = (Duration::from_secs(10), Duration::from_secs(5));
@@ -237,6 +280,18 @@ fn a_wrong_missing_or_late_pin_opens_nothing() {
          at 70s card 7
          at 71s card 2 -> Denied card InvalidPIN, AlarmRaised guessing
          at 81s time -> Denied card InvalidPIN",
+    );
+}
+
+#[test]
+fn a_key_too_much_is_a_wrong_pin_also_after_the_longest() {
+    play(
+        with_pin(Hours::Always),
+        "person 7 has card, pin 123456789012
+         at 0s card 7
+         at 1s keys 1234567890123# -> Denied card InvalidPIN
+         at 10s card 7
+         at 11s keys 1234567890123*123456789012# -> unlock, AccessGranted card",
     );
 }
 

@@ -125,6 +125,20 @@ fn a_clock_that_is_set_back_is_not_believed() {
 }
 
 #[test]
+fn the_highest_time_ever_believed_outlives_a_restart() {
+    play(
+        usual(),
+        "person 7 has card, until 1h
+         at 61m card 7 -> Denied card CredentialExpired
+         at 62m clock back 30m -> ClockTrusted false
+         at 63m restart -> lock, siren off
+         at 64m card 7 -> Denied card NotPermittedAtThisTime
+         # it is a little after what was kept last
+         at 93m time believed -> 63 minutes after 8:00",
+    );
+}
+
+#[test]
 fn a_clock_that_is_corrected_by_a_second_is_believed_and_never_runs_back() {
     play(
         usual(),

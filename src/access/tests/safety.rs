@@ -37,7 +37,14 @@ fn whoever_leans_on_the_button_still_wants_out() {
          at 30s exit pressed -> unlock, AccessGranted rex
          at 90s time -> AlarmRaised exit-held
          at 92s exit released -> AlarmCleared exit-held
-         at 95s time -> lock, AccessNotTaken rex",
+         at 95s time -> lock, AccessNotTaken rex
+         # among others, the one at the button has their turn once more
+         at 140s exit pressed -> unlock, AccessGranted rex
+         at 141s card 1 -> AccessGranted card
+         at 145s time -> AccessNotTaken rex
+         at 150s time -> AccessNotTaken card, AccessGranted rex
+         at 151s exit released
+         at 155s time -> lock, AccessNotTaken rex",
     );
 }
 
@@ -148,9 +155,10 @@ fn relocking_waits_for_an_operator_where_the_site_says_so() {
             fire: FireOptions { cut: FireCut::Unlock, relock: FireRelock::ByOrder },
             ..usual()
         },
-        "at 0s fire active -> unlock, LineChanged fire active, AlarmRaised fire
+        "at 0s fire normal
+         at 1s fire active -> unlock, LineChanged fire active, AlarmRaised fire
          # not while it burns
-         at 1s guard ends fire
+         at 1.5s guard ends fire
          at 2s fire normal -> LineChanged fire normal, AlarmCleared fire
          at 3s restart -> unlock, siren off
          at 3.5s fire normal

@@ -205,7 +205,11 @@ impl Stage {
 
     fn happens(&mut self, at: Instant, what: &str) -> String {
         if what == "time" {
-            assert_eq!(self.gate.deadline(), Some(at), "the gate wants to be called at its deadlines");
+            assert_eq!(
+                self.gate.deadline(),
+                Some(at),
+                "the gate wants to be called at its deadlines"
+            );
         }
         self.now = at;
         let done = match line::what(what, at) {

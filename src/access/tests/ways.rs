@@ -1,6 +1,6 @@
 //! Both ways in: a face never alone, a card never worse for it.
 
-use super::stage_tests::{of, play, usual};
+use super::stage_tests::{of, play, usual, with_exit_reader};
 use crate::access::*;
 use crate::domain::*;
 
@@ -80,6 +80,28 @@ fn the_last_reader_dies_and_faces_go_on_with_a_critical_alarm() {
          at 302s time -> AlarmRepeated card-path-down
          at 400s reader well reader 0 -> AlarmCleared card-path-down
          at 401s status -> Locked, cards up, faces down",
+    );
+}
+
+#[test]
+fn a_reader_inside_or_at_another_door_is_no_way_in() {
+    let mut options = with_exit_reader(usual());
+    options.doors.push(DoorOptions::usual(DoorKind::Strike));
+    options.readers.push(ReaderOptions { door: DoorId(1), heading: Heading::In, pin: None });
+    play(
+        options,
+        "at 0s readers shown
+         at 1s status -> Locked, cards up, faces up
+         at 2s status door 1 -> Locked, cards up, faces none
+         at 3s reader dead reader 0 -> AlarmRaised card-path-down
+         at 4s status -> Locked, cards down, faces up
+         at 5s status door 1 -> Locked, cards up, faces none
+         at 6s reader well reader 0 -> AlarmCleared card-path-down
+         at 7s reader dead reader 1
+         at 8s reader dead reader 2 -> AlarmRaised card-path-down door 1
+         at 9s status -> Locked, cards up, faces up
+         # told at the readers outside the camera's door alone
+         at 10s face 2 -> Denied face CredentialNotEnabled, reader 0 shows UseYourCard",
     );
 }
 
