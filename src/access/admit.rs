@@ -9,8 +9,8 @@ use super::memory::Fact;
 use super::options::PassbackRule;
 use super::passage::Grant;
 use crate::domain::{
-    Alarm, CardNumber, Directory, DoorId, Duration, Entitlement, EventKind, Heading, ReaderId,
-    Reason, Signal, SubjectId, Way,
+    Alarm, CardNumber, Directory, DoorId, Duration, Entitlement, EventKind, Heading, Instant,
+    ReaderId, Reason, Signal, SubjectId, Way,
 };
 
 /// A use that is not durable by then opens nothing.
@@ -75,10 +75,14 @@ impl Gate {
     /// One person's card and face within the window are one grant. Also after it was used, for a face, which
     /// may be seen in passing; a card is shown on purpose and is always answered.
     fn is_joined(&self, door: DoorId, way: Way, who: &SubjectId) -> bool {
-        let now = self.desk.now;
-        let seen_again =
-            |(d, w, until): &(DoorId, SubjectId, _)| *d == door && w == who && now < *until;
+        let seen_again = |(d, w, until): &(DoorId, SubjectId, Instant)| {
+            *d == door && w == who && self.is_to_come(*until)
+        };
         self.is_open_use(door, who) || way == Way::Face && self.let_in.iter().any(seen_again)
+    }
+
+    fn is_to_come(&self, moment: Instant) -> bool {
+        self.desk.now < moment
     }
 
     /// Somebody has been let in and not gone yet, or will be once that is kept.
@@ -172,9 +176,10 @@ impl Gate {
             Given::New => {
                 state.first_card(&mut self.desk);
                 let until = self.desk.now + window;
-                let now = self.desk.now;
-                self.let_in.retain(|(.., until)| now < *until);
-                self.let_in.push((door, who, until));
+                let mut let_in = std::mem::take(&mut self.let_in);
+                let_in.retain(|(.., until)| self.is_to_come(*until));
+                let_in.push((door, who, until));
+                self.let_in = let_in;
                 if twice {
                     self.desk.record(EventKind::ApbViolation { door, way });
                 }

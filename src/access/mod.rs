@@ -69,8 +69,6 @@ pub struct Gate {
     doors: Vec<Door>,
     desk: Desk,
     clock: Guard,
-    /// The wall minute that schedules were last looked at for.
-    minute: Option<Option<u64>>,
     /// What each line last said.
     lines: BTreeMap<(Option<DoorId>, Wire), LineState>,
     fire_line: Option<LineState>,
@@ -130,7 +128,6 @@ impl Gate {
                 outcomes: Vec::new(),
             },
             clock: Guard::default(),
-            minute: None,
             lines: BTreeMap::new(),
             fire_line: None,
             readers_up: vec![true; readers],
@@ -290,11 +287,7 @@ impl Gate {
     /// Each deadline has one function.
     fn expire(&mut self, timer: Timer, directory: &impl Directory) {
         match timer {
-            Timer::Minute => {
-                // A clock that was slowed meanwhile may still say the minute before: asked again, then.
-                self.minute = None;
-                self.look_at_schedules();
-            }
+            Timer::Minute => self.look_at_schedules(),
             Timer::Mode(id) => self.at_door(id, |door, desk| door.end_mode(desk)),
             Timer::Pulse(id, at) => self.at_door(id, |door, desk| door.pulse_over(at, desk)),
             Timer::Stop(id) => self.at_door(id, |door, _| door.stop_over()),
@@ -334,11 +327,6 @@ impl Gate {
     /// Schedules are kept to the minute, whatever the clock did meanwhile.
     fn look_at_schedules(&mut self) {
         const MINUTE_MS: u64 = 60_000;
-        let minute = self.desk.wall.map(|wall| wall.0 / MINUTE_MS);
-        if self.minute == Some(minute) {
-            return;
-        }
-        self.minute = Some(minute);
         for door in &mut self.doors {
             let (unlock, lock_down) = (door.options().unlock, door.options().lock_down);
             let holds = |profile: Option<u8>| {

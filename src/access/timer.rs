@@ -75,6 +75,7 @@ mod tests {
         timers.disarm('d');
         timers.disarm('x');
         assert_eq!((timers.next(), timers.len()), (Some(Instant(2)), 3));
+        assert!(!timers.is_empty());
         assert_eq!(timers.get('c'), Some(Instant(2)));
         let mut seen = Vec::new();
         while let Some((at, key)) = timers.pop_due(Instant(5)) {

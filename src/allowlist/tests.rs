@@ -136,6 +136,7 @@ fn a_card_and_a_subject_are_found_with_their_rights() -> Outcome {
     let open = Allowlist::open(&envelope, &world.gate_keys, &world.expected(), None);
     let list = open.map_err(|e| format!("{e:?}"))?;
     assert_eq!((list.version(), list.subjects(), list.cards()), (7, 2, 2));
+    assert_eq!((list.issued_at(), list.expires_at()), (Some(NOW), Some(later(30))));
     let ways = Ways { card: true, face: true };
     let right = Entitlement {
         from: Some(NOW),
@@ -149,6 +150,17 @@ fn a_card_and_a_subject_are_found_with_their_rights() -> Outcome {
     assert_eq!(list.card(&"h10306:8072151".parse()?), None);
     assert_eq!(list.subject(&subject(3)), None);
     assert!(list.subject(&subject(1)).is_some_and(|r| !r.ways.face && r.until.is_none()));
+    Ok(())
+}
+
+#[test]
+fn a_subject_whose_ways_are_closed_is_known_and_has_none() -> Outcome {
+    let plain = list(vec![(1, entry(true, false, &[11])), (2, entry(false, false, &[21]))]);
+    let (_, index) = plain::read(&plain.to_bytes()?).map_err(|e| format!("{e:?}"))?;
+    let ways = Ways { card: false, face: false };
+    let right = Some(Entitlement::unlimited(subject(2), ways));
+    assert_eq!(index.by_subject(&subject(2)), right);
+    assert_eq!(index.by_card(&CredentialId([21; 16])), right);
     Ok(())
 }
 

@@ -167,4 +167,16 @@ mod tests {
         assert_eq!(j.take_loss(true), Some(Loss { count: 2, through_seq: 3 }));
         assert_eq!(j.take_loss(true), None);
     }
+
+    #[test]
+    fn a_thousand_lost_are_worth_a_record_while_offline() {
+        let mut j = fresh(1);
+        for _ in 0..1_000 {
+            j.append();
+        }
+        assert_eq!(j.take_loss(false), None, "999 had to make room");
+        j.append();
+        assert_eq!(j.take_loss(false), Some(Loss { count: 1_000, through_seq: 1_000 }));
+        assert_eq!(j.take_loss(false), None);
+    }
 }

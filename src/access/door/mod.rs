@@ -262,7 +262,6 @@ impl Door {
             let pulsed = matches!(self.options.drive, Drive::Pulse { .. });
             let release = match ends {
                 _ if self.options.relock_on_open || by_passage || pulsed => Release::Shut,
-                _ if self.holds_while_open() => Release::WhileOpen,
                 Some(ends) => Release::Until(ends),
                 None => Release::Shut,
             };

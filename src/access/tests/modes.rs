@@ -161,6 +161,16 @@ fn a_schedule_is_kept_to_the_minute_of_the_wall_whenever_the_gate_was_started() 
 }
 
 #[test]
+fn a_schedule_is_looked_at_again_when_the_clock_is_set() {
+    play(
+        open_by_day(),
+        "at 1s nothing
+         at 2s clock forward 1h -> unlock, DoorModeChanged Unlocked by schedule
+         at 3s clock forward 8h -> lock, DoorModeChanged Locked by schedule",
+    );
+}
+
+#[test]
 fn a_schedule_says_nothing_while_the_time_is_unknown() {
     play(
         open_by_day(),

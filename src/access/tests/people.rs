@@ -126,6 +126,11 @@ fn guessing_is_slowed_and_a_valid_card_is_answered_all_the_same() {
          at 14s face 1 -> unlock, AccessGranted face
          at 15s opens -> lock, AccessTaken face
          at 16s closes
+         # nobody waited meanwhile; the next one waits the whole time all the same
+         at 18s card 1
+         at 22s time -> unlock, AccessGranted card
+         at 23s opens -> lock, AccessTaken card
+         at 24s closes
          # calm for a minute: quick again
          at 67s time -> AlarmCleared guessing
          at 68s card 2 -> unlock, AccessGranted card",

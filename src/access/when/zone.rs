@@ -145,7 +145,8 @@ impl Zone {
     fn offset(&self, utc: i64) -> i64 {
         let standard = i64::from(self.offset_min);
         let Some(dst) = self.dst else { return standard };
-        let year = Date::from_days((utc + standard).div_euclid(DAY_MIN)).year;
+        // Nowhere does summer time begin or end within a day of New Year, so UTC's year will do.
+        let year = Date::from_days(utc.div_euclid(DAY_MIN)).year;
         let summer = standard + i64::from(dst.minutes);
         let begin = dst.begin.local_minute(year) - standard;
         let end = dst.end.local_minute(year) - summer;
@@ -179,6 +180,8 @@ mod tests {
         assert_eq!(at(china, 1_795_347_600), "2026-11-22 19:40 6");
         assert_eq!(at(china, 1_709_222_399), "2024-02-29 23:59 3");
         assert_eq!(at(china, 1_709_222_400), "2024-03-01 0:00 4");
+        // A leap day that comes once in 400 years.
+        assert_eq!(at(china, 951_782_400), "2000-02-29 8:00 1");
         assert_eq!(at(Zone::new(-570, None).expect("sound"), 0), "1969-12-31 14:30 2");
     }
 
