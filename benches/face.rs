@@ -1,13 +1,18 @@
-//! What a picture costs: each model beside the same file under Google's ai-edge-litert, in turns in one run,
-//! and the whole chain from a 640x480 frame to a template. Prints JSON, one object a line.
+//! What a face costs: each model beside the same file under Google's ai-edge-litert, in turns in one run;
+//! the whole chain from a 640x480 frame to a template; the search among many templates. Prints JSON, one object a
+//! line. `cargo bench --features face --bench face -- search` does the search alone.
 //!
-//! `make bench` brings the peer; without `EITHERGATE_LITERT_PYTHON` the ratios are left out.
+//! `make bench` brings the peers; without `EITHERGATE_LITERT_PYTHON` the ratios are left out.
+
+#[path = "face/search.rs"]
+mod search;
 
 use eithergate::io::tflite;
 use eithergate::vision::{Chain, Model, Picture};
 use eithergate::worker::pictures::read_picture;
 use serde_json::{Value, json};
 use std::error::Error;
+use std::ffi::OsString;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -26,15 +31,14 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(model: &str, threads: u8) -> Result<Option<Self>, Box<dyn Error>> {
+    /// Starts one of the peers' programs; `None` where there is no Python to run it.
+    fn start(arguments: &[OsString]) -> Result<Option<Self>, Box<dyn Error>> {
         let Some(python) = std::env::var_os("EITHERGATE_LITERT_PYTHON").filter(|p| !p.is_empty())
         else {
             return Ok(None);
         };
         let mut child = Command::new(python)
-            .args(["models/tools/litert_bench.py", "--on-request", "--model"])
-            .arg(format!("models/{model}.tflite"))
-            .args(["--threads", &threads.to_string(), "--runs", &RUNS.to_string()])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -44,12 +48,24 @@ impl Peer {
         Ok(Some(Self { child, ask, answers }))
     }
 
-    fn p50_us(&mut self) -> Result<f64, Box<dyn Error>> {
-        self.ask.write_all(b"\n")?;
+    fn litert(model: &str, threads: u8) -> Result<Option<Self>, Box<dyn Error>> {
+        let mut arguments: Vec<OsString> =
+            ["models/tools/litert_bench.py", "--on-request", "--model"].map(Into::into).to_vec();
+        arguments.push(format!("models/{model}.tflite").into());
+        arguments.extend(["--threads".into(), threads.to_string().into()]);
+        arguments.extend(["--runs".into(), RUNS.to_string().into()]);
+        Self::start(&arguments)
+    }
+
+    fn answer(&mut self) -> Result<Value, Box<dyn Error>> {
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        let answer: Value = serde_json::from_str(&line)?;
-        answer["p50_us"].as_f64().ok_or_else(|| "no figure".into())
+        Ok(serde_json::from_str(&line)?)
+    }
+
+    fn p50_us(&mut self) -> Result<f64, Box<dyn Error>> {
+        self.ask.write_all(b"\n")?;
+        self.answer()?["p50_us"].as_f64().ok_or_else(|| "no figure".into())
     }
 }
 
@@ -89,7 +105,7 @@ fn model(name: &str, threads: u8) -> Result<Option<f64>, Box<dyn Error>> {
         (0..model.manifest().input.len()).map(|i| (i * 7919 % 1000) as f32 / 1000.0).collect();
     model.run(|_, to| to.copy_from_slice(&input))?;
     timed(|| run(&mut model))?;
-    let mut peer = Peer::start(name, threads)?;
+    let mut peer = Peer::litert(name, threads)?;
     let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..TURNS {
         let us = timed(|| run(&mut model))?;
@@ -157,6 +173,9 @@ fn fit(picture: &Picture, width: u32, height: u32) -> Result<Picture, Box<dyn Er
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::args().any(|a| a == "search") {
+        return search::run();
+    }
     for threads in [1, 2] {
         let mut sum = Some(0.0);
         for name in MODELS {
@@ -165,5 +184,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         whole(threads, sum)?;
     }
-    Ok(())
+    search::run()
 }
