@@ -8,6 +8,7 @@
 //! Coordinates are continuous: pixel (0, 0) of a picture covers the square from (0, 0) to (1, 1), so its
 //! centre is (0.5, 0.5).
 
+mod certainty;
 mod chain;
 mod detector;
 mod gallery;
@@ -17,9 +18,13 @@ mod manifest;
 mod network;
 mod picture;
 mod sample;
+pub mod share;
 mod template;
 mod track;
 
+pub use certainty::{
+    BadDistances, Distances, Expected, MAX_CLAIMED, Targets, Terms, supported, terms,
+};
 pub use chain::{Chain, ChainError, Face, MAX_FACES};
 pub use gallery::{Gallery, Nearest};
 pub use geometry::Bounds;

@@ -1,0 +1,241 @@
+//! How sure a recognition is: from distances measured between strangers, and between pictures of one person, to the
+//! threshold for a gallery of a size, to what that threshold accepts and refuses, and to the largest gallery a
+//! model supports.
+//!
+//! A stranger is compared with everybody enrolled, so what one comparison may let through shrinks with the
+//! gallery. All shares here are of presentations unless they are called a comparison's.
+
+use super::share::{CONFIDENCE, at_most, each_of, normal_at, normal_below, once_in};
+
+/// Candidates compared when a gallery is larger than the model supports and somebody claims to be one of
+/// them, say by their flat's number.
+pub const MAX_CLAIMED: u64 = 8;
+/// The largest gallery anybody is promised.
+const MAX_GALLERY: u64 = 1_000_000;
+/// Quantiles of up to this share (or from one minus it on) shape the tail beyond the last one.
+const TAIL: f64 = 0.15;
+/// The most quantiles kept, and the fewest that say anything.
+const MAX_QUANTILES: usize = 256;
+const MIN_QUANTILES: usize = 3;
+
+/// Distances between templates, by quantiles, and what they rest on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distances {
+    people: u32,
+    comparisons: u64,
+    /// Share of comparisons below (above 0, below 1), distance; both rising.
+    quantiles: Vec<(f64, f64)>,
+}
+
+/// Why numbers are no distribution of distances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadDistances {
+    #[error("a distribution wants {MIN_QUANTILES} to {MAX_QUANTILES} quantiles")]
+    Count,
+    #[error("quantiles must be shares above 0 and below 1, each with a larger distance than the last")]
+    Order,
+    #[error("a quantile can't lie beyond what one in the number of comparisons shows")]
+    Unfounded,
+}
+
+/// A share, and what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expected {
+    pub share: f64,
+    /// With 95 % confidence it is no more than this, as far as the comparisons were independent.
+    pub at_most: f64,
+    /// Lies beyond what was compared: the curve was drawn on.
+    pub extrapolated: bool,
+}
+
+/// The configured shares of presentations.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Targets {
+    pub strangers_accepted: f64,
+    pub residents_refused: f64,
+}
+
+impl Default for Targets {
+    /// GA/T 1093's bar for recognition among many.
+    fn default() -> Self {
+        Self { strangers_accepted: 0.01, residents_refused: 0.05 }
+    }
+}
+
+/// What a gate can promise at its gallery's size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// Nearer than this matches.
+    pub threshold: f32,
+    /// Subjects a presentation is compared with: the whole gallery, or with a claim its candidates.
+    pub compared: u64,
+    /// The gallery is larger than supported: nobody is looked for without a claim.
+    pub claim_needed: bool,
+    pub strangers_accepted: Expected,
+    pub residents_refused: Expected,
+    /// The largest gallery at which both targets hold; 0 if none does.
+    pub supported: u64,
+}
+
+impl Distances {
+    /// As a manifest carries them.
+    pub fn new(
+        people: u32,
+        comparisons: u64,
+        quantiles: Vec<(f64, f64)>,
+    ) -> Result<Self, BadDistances> {
+        if !(MIN_QUANTILES..=MAX_QUANTILES).contains(&quantiles.len()) {
+            return Err(BadDistances::Count);
+        }
+        let sound = |q: &(f64, f64)| q.0 > 0.0 && q.0 < 1.0 && q.1 >= 0.0 && q.1.is_finite();
+        let rising = quantiles.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 < w[1].1);
+        if !(rising && quantiles.iter().all(sound)) {
+            return Err(BadDistances::Order);
+        }
+        // Half a comparison, and the last digits of a share written in decimals.
+        let least = 0.499 / comparisons.max(1) as f64;
+        if quantiles.iter().any(|(share, _)| *share < least || 1.0 - share < least) {
+            return Err(BadDistances::Unfounded);
+        }
+        Ok(Self { people, comparisons, quantiles })
+    }
+
+    /// From measured distances: denser quantiles towards both ends, where decisions are made.
+    pub fn measured(people: u32, mut distances: Vec<f32>) -> Result<Self, BadDistances> {
+        distances.retain(|d| d.is_finite());
+        distances.sort_by(f32::total_cmp);
+        let count = distances.len();
+        let mut places: Vec<usize> = (1..100).map(|i| i * count / 100).collect();
+        let mut from_end = 0.0f64;
+        while (from_end as usize) < count / 20 {
+            places.extend([from_end as usize, count - 1 - from_end as usize]);
+            from_end = (from_end * 1.3).max(from_end + 1.0);
+        }
+        places.sort_unstable();
+        places.dedup();
+        let mut quantiles: Vec<(f64, f64)> = Vec::with_capacity(places.len());
+        for place in places {
+            // The middle of the step that this one distance is in the curve.
+            let share = (place as f64 + 0.5) / count as f64;
+            let Some(distance) = distances.get(place).map(|d| f64::from(*d)) else { continue };
+            if quantiles.last().is_none_or(|last| last.1 < distance) {
+                quantiles.push((share, distance));
+            }
+        }
+        Self::new(people, count as u64, quantiles)
+    }
+
+    pub fn people(&self) -> u32 {
+        self.people
+    }
+
+    pub fn comparisons(&self) -> u64 {
+        self.comparisons
+    }
+
+    pub fn quantiles(&self) -> &[(f64, f64)] {
+        &self.quantiles
+    }
+
+    /// The share of comparisons below a distance. Between quantiles as straight lines on normal paper; beyond
+    /// them along the line that fits the outer ones best.
+    pub fn share_below(&self, distance: f64) -> f64 {
+        let (near, far) = self.around(|q| q.1 <= distance);
+        let (slope, from) = self.line(near, far);
+        normal_below(normal_at(from.0) + slope * (distance - from.1))
+    }
+
+    /// The distance below which a share of comparisons lies; never below 0.
+    pub fn distance_at(&self, share: f64) -> f64 {
+        let (near, far) = self.around(|q| q.0 <= share);
+        let (slope, from) = self.line(near, far);
+        (from.1 + (normal_at(share) - normal_at(from.0)) / slope).max(0.0)
+    }
+
+    /// The quantiles on both sides of a place.
+    fn around(&self, is_below: impl Fn(&(f64, f64)) -> bool) -> (Option<usize>, Option<usize>) {
+        let at = self.quantiles.partition_point(is_below);
+        (at.checked_sub(1), (at < self.quantiles.len()).then_some(at))
+    }
+
+    /// Standard deviations per distance, and a point of the line.
+    fn line(&self, near: Option<usize>, far: Option<usize>) -> (f64, (f64, f64)) {
+        let points = &self.quantiles;
+        match (near, far) {
+            (Some(a), Some(b)) => (slope(&[points[a], points[b]]), points[a]),
+            (near, _) => {
+                let low = near.is_none();
+                let outer = |q: &&(f64, f64)| if low { q.0 <= TAIL } else { q.0 >= 1.0 - TAIL };
+                let mut tail: Vec<_> = points.iter().filter(outer).copied().collect();
+                if tail.len() < MIN_QUANTILES {
+                    tail = points.clone();
+                }
+                let end = if low { points.first() } else { points.last() };
+                (slope(&tail), end.copied().unwrap_or((0.5, 0.0)))
+            }
+        }
+    }
+
+    /// What is known of a comparison's share: counts on the far side as though each were one of
+    /// `comparisons` independent trials.
+    fn expected(&self, share: f64) -> Expected {
+        let hits = (share * self.comparisons as f64).ceil() as u64;
+        let extrapolated = share * (self.comparisons as f64) < 1.0;
+        let hits = if extrapolated { 0 } else { hits };
+        let at_most = at_most(hits, self.comparisons, CONFIDENCE).max(share);
+        Expected { share, at_most, extrapolated }
+    }
+}
+
+/// Least squares on normal paper. Rising points give a rising line.
+fn slope(points: &[(f64, f64)]) -> f64 {
+    let n = points.len() as f64;
+    let on_paper = || points.iter().map(|(share, d)| (normal_at(*share), *d));
+    let (mz, md) = on_paper().fold((0.0, 0.0), |m, (z, d)| (m.0 + z / n, m.1 + d / n));
+    let (along, across) = on_paper()
+        .fold((0.0, 0.0), |s, (z, d)| (s.0 + (z - mz) * (d - md), s.1 + (d - md) * (d - md)));
+    (along / across).max(1e-9)
+}
+
+/// The terms at a gallery's size.
+///
+/// `strangers` are distances between different people, `residents` between pictures of one, both gathered
+/// as the gate will: so many frames fused against so many templates.
+pub fn terms(strangers: &Distances, residents: &Distances, gallery: u64, targets: Targets) -> Terms {
+    let supported = supported(strangers, residents, targets);
+    let claim_needed = gallery > supported;
+    let compared = if claim_needed { gallery.min(MAX_CLAIMED) } else { gallery }.max(1);
+    let each = each_of(targets.strangers_accepted, compared);
+    let threshold = strangers.distance_at(each);
+    let comparison = strangers.expected(each);
+    let refused = 1.0 - residents.share_below(threshold);
+    Terms {
+        threshold: threshold as f32,
+        compared,
+        claim_needed,
+        strangers_accepted: Expected {
+            share: once_in(comparison.share, compared),
+            at_most: once_in(comparison.at_most, compared),
+            extrapolated: comparison.extrapolated,
+        },
+        residents_refused: residents.expected(refused),
+        supported,
+    }
+}
+
+/// The largest gallery at which both targets are expected to hold.
+pub fn supported(strangers: &Distances, residents: &Distances, targets: Targets) -> u64 {
+    let widest = residents.distance_at(1.0 - targets.residents_refused);
+    let each = strangers.share_below(widest);
+    // From here on by the same rounding as `terms`, so that the two never disagree.
+    let fits = |gallery: u64| each_of(targets.strangers_accepted, gallery) >= each;
+    let (mut low, mut high) = (0, MAX_GALLERY + 1);
+    while high - low > 1 {
+        let middle = (low + high) / 2;
+        if fits(middle) { low = middle } else { high = middle }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests;
