@@ -32,7 +32,9 @@ pub struct Distances {
 pub enum BadDistances {
     #[error("a distribution wants {MIN_QUANTILES} to {MAX_QUANTILES} quantiles")]
     Count,
-    #[error("quantiles must be shares above 0 and below 1, each with a larger distance than the last")]
+    #[error(
+        "quantiles must be shares above 0 and below 1, each with a larger distance than the last"
+    )]
     Order,
     #[error("a quantile can't lie beyond what one in the number of comparisons shows")]
     Unfounded,
@@ -201,7 +203,12 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 ///
 /// `strangers` are distances between different people, `residents` between pictures of one, both gathered
 /// as the gate will: so many frames fused against so many templates.
-pub fn terms(strangers: &Distances, residents: &Distances, gallery: u64, targets: Targets) -> Terms {
+pub fn terms(
+    strangers: &Distances,
+    residents: &Distances,
+    gallery: u64,
+    targets: Targets,
+) -> Terms {
     let supported = supported(strangers, residents, targets);
     let claim_needed = gallery > supported;
     let compared = if claim_needed { gallery.min(MAX_CLAIMED) } else { gallery }.max(1);

@@ -2,9 +2,11 @@
 
 mod rows;
 
+use super::fusion::Cohort;
 use super::template::{Space, Template, WrongModel, squared};
 use crate::domain::SubjectId;
 use rows::{Block, Query, ROWS, Scratch};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -15,6 +17,7 @@ use std::fmt;
 /// gallery's size, so no search waits for an enrolment.
 pub struct Gallery {
     space: Space,
+    cohort: Option<Cohort>,
     /// The subject of each row.
     subjects: Vec<SubjectId>,
     /// All full but the last.
@@ -73,7 +76,23 @@ impl BestTwo {
 impl Gallery {
     /// An empty gallery for one embedding model ([`super::Manifest::space`]).
     pub fn new(space: Space) -> Self {
-        Self { space, subjects: Vec::new(), blocks: Vec::new(), rows_of: HashMap::new() }
+        let (subjects, blocks, rows_of) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { space, cohort: None, subjects, blocks, rows_of }
+    }
+
+    /// As [`Gallery::new`]; templates are centred by a cohort when they are added and when they are looked
+    /// for, so distances are those between centred ones.
+    pub fn centred(space: Space, cohort: Cohort) -> Self {
+        Self { cohort: Some(cohort), ..Self::new(space) }
+    }
+
+    /// As it is compared here. A template that can't be centred is the cohort's own mean: nobody's.
+    fn compared<'a>(&self, template: &'a Template) -> Result<Cow<'a, Template>, WrongModel> {
+        self.space.admit(template)?;
+        match &self.cohort {
+            Some(cohort) => cohort.centre(template).map(Cow::Owned).map_err(|_| WrongModel),
+            None => Ok(Cow::Borrowed(template)),
+        }
     }
 
     pub fn space(&self) -> &Space {
@@ -95,7 +114,7 @@ impl Gallery {
     }
 
     pub fn add(&mut self, subject: SubjectId, template: &Template) -> Result<(), WrongModel> {
-        self.space.admit(template)?;
+        let template = self.compared(template)?;
         if self.blocks.last().is_none_or(Block::is_full) {
             self.blocks.push(Block::new(self.space.dimension));
         }
@@ -141,8 +160,7 @@ impl Gallery {
     /// The nearest subject and the nearest other one, by each subject's nearest template. Exact: the
     /// answer of comparing every template. `None` while the gallery is empty.
     pub fn nearest(&self, template: &Template) -> Result<Option<Nearest>, WrongModel> {
-        self.space.admit(template)?;
-        let query = Query::new(template.values());
+        let query = Query::new(self.compared(template)?.values());
         let (mut best, mut scratch) = (BestTwo::default(), Scratch::new());
         let mut limit = best.limit();
         for (block, subjects) in self.blocks.iter().zip(self.subjects.chunks(ROWS)) {
@@ -163,7 +181,7 @@ impl Gallery {
         candidates: &[SubjectId],
         template: &Template,
     ) -> Result<Option<Nearest>, WrongModel> {
-        self.space.admit(template)?;
+        let template = self.compared(template)?;
         let mut best = BestTwo::default();
         for subject in candidates {
             for row in self.rows_of.get(subject).into_iter().flatten() {
@@ -171,6 +189,31 @@ impl Gallery {
             }
         }
         Ok(best.nearest(&self.space))
+    }
+
+    /// Others nearer than `distance`, in the metric's own unit, to one of a subject's templates, the nearest
+    /// first: who would be taken for whom. For enrolment, where there is time.
+    pub fn look_alikes(&self, subject: &SubjectId, distance: f32) -> Vec<(SubjectId, f32)> {
+        let mut found: HashMap<SubjectId, f32> = HashMap::new();
+        let mut scratch = Scratch::new();
+        let limit = self.space.square(distance);
+        for row in self.rows_of.get(subject).into_iter().flatten() {
+            let query = Query::new(self.row(*row));
+            for (block, subjects) in self.blocks.iter().zip(self.subjects.chunks(ROWS)) {
+                block.scan(&query, &mut scratch, limit, |row, values| {
+                    let d = squared(values, query.values());
+                    if let Some(other) = subjects.get(row).filter(|o| *o != subject && d < limit) {
+                        let least = found.entry(*other).or_insert(d);
+                        *least = least.min(d);
+                    }
+                    limit
+                });
+            }
+        }
+        let mut found: Vec<_> =
+            found.into_iter().map(|(other, d)| (other, self.space.unsquare(d))).collect();
+        found.sort_by(|a, b| a.1.total_cmp(&b.1));
+        found
     }
 
     fn row(&self, row: usize) -> &[f32] {

@@ -1,7 +1,12 @@
 //! What a model file is: its tensors, its decoder, the space its templates live in. A manifest is read
 //! strictly, so that exchanging a model is writing one of these, and a mistake in it is named.
 
+mod evidence;
+
+use super::fusion::Cohort;
 use super::template::Space;
+pub use evidence::Evidence;
+use evidence::{RawCohort, RawEvidence};
 use serde::Deserialize;
 
 /// A model's manifest, checked.
@@ -120,6 +125,10 @@ pub struct Embedding {
     pub dimension: usize,
     /// What the threshold rests on, for people.
     pub rests_on: String,
+    /// How sure recognition with it is, if that was measured.
+    pub evidence: Option<Evidence>,
+    /// What templates are centred by before they are compared.
+    pub cohort: Option<Cohort>,
 }
 
 /// Which landmarks go where in the input.
@@ -170,6 +179,8 @@ struct Raw {
     landmarks: Option<Landmarks>,
     alignment: Option<Alignment>,
     metric: Option<RawMetric>,
+    evidence: Option<RawEvidence>,
+    cohort: Option<RawCohort>,
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -392,12 +403,18 @@ fn check_embedding(
     if !(metric.threshold > 0.0 && metric.threshold.is_finite()) {
         return refuse("metric: threshold must be above 0");
     }
-    Ok(Kind::Embedding(Embedding {
+    let mut embedding = Embedding {
         alignment: alignment.clone(),
         metric: Metric { kind: metric.kind, threshold: metric.threshold },
         dimension,
         rests_on: metric.rests_on.clone(),
-    }))
+        evidence: None,
+        cohort: None,
+    };
+    embedding.cohort = raw.cohort.clone().map(|c| c.check(&embedding)).transpose()?;
+    let evidence = raw.evidence.clone();
+    embedding.evidence = evidence.map(|e| e.check(embedding.cohort.as_ref())).transpose()?;
+    Ok(Kind::Embedding(embedding))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 mod certainty;
 mod chain;
 mod detector;
+mod fusion;
 mod gallery;
 mod geometry;
 mod landmarks;
@@ -21,15 +22,18 @@ mod sample;
 pub mod share;
 mod template;
 mod track;
+mod verdict;
 
 pub use certainty::{
     BadDistances, Distances, Expected, MAX_CLAIMED, Targets, Terms, supported, terms,
 };
 pub use chain::{Chain, ChainError, Face, MAX_FACES};
+pub use fusion::{BadCohort, Cohort, fuse};
 pub use gallery::{Gallery, Nearest};
 pub use geometry::Bounds;
-pub use manifest::{BadManifest, Kind, Manifest, Metric, MetricKind};
+pub use manifest::{BadManifest, Evidence, Kind, Manifest, Metric, MetricKind};
 pub use network::{Model, ModelError, Network, NetworkError};
 pub use picture::{BadPicture, MAX_PIXELS, MAX_SIDE, Picture};
 pub use template::{BadTemplate, Space, Template, WrongModel};
 pub use track::{Options, Sighting, Tracker};
+pub use verdict::{Margins, Outcome, Separations, Verdict, judge, settle};

@@ -164,7 +164,8 @@ mod tests {
         assert_eq!(at_most(7, 7, 0.95), 1.0);
         assert_eq!(bounds(0, 0, 0.95), (0.0, 1.0));
         // Tables of the normal curve.
-        for (z, share) in [(0.0, 0.5), (1.959_964, 0.975), (-3.090_232, 1e-3), (-6.361_341, 1e-10)] {
+        for (z, share) in [(0.0, 0.5), (1.959_964, 0.975), (-3.090_232, 1e-3), (-6.361_341, 1e-10)]
+        {
             assert!(near(normal_below(z), share, 1e-5), "{z}");
         }
     }

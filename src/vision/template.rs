@@ -118,6 +118,14 @@ impl Space {
         if ours { Ok(()) } else { Err(WrongModel) }
     }
 
+    /// The reverse of [`Space::unsquare`].
+    pub(super) fn square(&self, distance: f32) -> f32 {
+        match self.metric.kind {
+            MetricKind::Euclidean => distance * distance,
+            MetricKind::Cosine => 2.0 * distance,
+        }
+    }
+
     /// From a squared Euclidean distance between two templates of this space to the metric's own.
     pub(super) fn unsquare(&self, squared: f32) -> f32 {
         match self.metric.kind {

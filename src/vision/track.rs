@@ -1,10 +1,10 @@
 //! Faces over frames: who is who from frame to frame, and one conclusion for each presentation.
 
+use super::fusion::Fusion;
 use super::gallery::Gallery;
 use super::geometry::Bounds;
 use super::template::{Space, Template};
 use crate::domain::{Duration, Instant, Liveness, Observation};
-use zeroize::Zeroizing;
 
 /// More faces than pass any gate at once; it bounds the memory a crowd can take.
 const MAX_TRACKS: usize = 32;
@@ -65,10 +65,8 @@ struct Track {
     seen_at: Instant,
     /// When a template last fitted.
     checked_at: Instant,
-    /// Sum of the templates of its good frames.
-    sum: Zeroizing<Vec<f32>>,
-    frames: u32,
-    quality: f32,
+    /// The templates of its good frames.
+    fusion: Fusion,
     concluded: bool,
 }
 
@@ -109,7 +107,7 @@ impl Tracker {
             let Some(template) = sighting.template else { continue };
             track.checked_at = now;
             if !track.concluded {
-                track.gather(&template, sighting.quality);
+                track.fusion.add(&template, sighting.quality);
                 observations.extend(track.conclude(&self.options, now, gallery));
             }
         }
@@ -125,7 +123,7 @@ impl Tracker {
     fn associate(&self, sightings: &[Sighting], space: &Space) -> Vec<Option<usize>> {
         let mut pairs = Vec::new();
         for (t, track) in self.tracks.iter().enumerate() {
-            let gathered = track.mean(space);
+            let gathered = track.fusion.template(space);
             for (s, sighting) in sightings.iter().enumerate() {
                 let unlikeness = gathered
                     .as_ref()
@@ -165,9 +163,7 @@ impl Tracker {
                 bounds: sighting.bounds,
                 seen_at: now,
                 checked_at: now,
-                sum: Zeroizing::default(),
-                frames: 0,
-                quality: 0.0,
+                fusion: Fusion::default(),
                 concluded: false,
             });
         }
@@ -185,38 +181,23 @@ impl Track {
         (closeness < 1.0 && a < 2.0 * b && b < 2.0 * a).then_some(closeness)
     }
 
-    fn gather(&mut self, template: &Template, quality: f32) {
-        if self.sum.is_empty() {
-            self.sum = Zeroizing::new(vec![0.0; template.values().len()]);
-        }
-        self.sum.iter_mut().zip(template.values()).for_each(|(sum, v)| *sum += v);
-        self.frames += 1;
-        self.quality += quality;
-    }
-
-    /// The mean of this track's templates, itself a template. Averaging beats voting by far.
-    fn mean(&self, space: &Space) -> Option<Template> {
-        let mean = self.sum.iter().map(|v| v / self.frames as f32).collect();
-        if self.frames == 0 { None } else { space.template(mean).ok() }
-    }
-
     fn conclude(
         &mut self,
         options: &Options,
         now: Instant,
         gallery: &Gallery,
     ) -> Option<Observation> {
-        let nearest = gallery.nearest(&self.mean(gallery.space())?).ok()?;
+        let nearest = gallery.nearest(&self.fusion.template(gallery.space())?).ok()?;
         let matched = nearest.filter(|n| n.distance < options.threshold);
         self.concluded = match matched {
-            Some(_) => self.frames >= options.min_frames,
-            None => self.frames >= options.max_frames,
+            Some(_) => self.fusion.frames() >= options.min_frames,
+            None => self.fusion.frames() >= options.max_frames,
         };
         self.concluded.then(|| Observation {
             captured_at: now,
             subject: matched.map(|n| n.subject),
             distance: nearest.map_or(f32::INFINITY, |n| n.distance),
-            quality: self.quality / self.frames as f32,
+            quality: self.fusion.quality(),
             liveness: Liveness::NotChecked,
         })
     }

@@ -47,13 +47,13 @@ fn the_threshold_keeps_its_promise_on_others() {
         assert!(!terms.claim_needed && terms.compared == gallery, "{terms:?}");
         let trials = 2_000_000 / gallery;
         let near = |dice: &mut Dice| (dice.normal(0.80, 0.09) as f32) < terms.threshold;
-        let accepted =
-            (0..trials).filter(|_| (0..gallery).any(|_| near(&mut dice))).count() as u64;
+        let accepted = (0..trials).filter(|_| (0..gallery).any(|_| near(&mut dice))).count() as u64;
         let (low, high) = bounds(accepted, trials, 0.999);
         // The curve itself was estimated from 20,000: a factor of two is what that leaves open.
         assert!(low <= 0.02 && high >= 0.005, "{accepted} of {trials} at {gallery}");
-        let refused =
-            (0..20_000).filter(|_| dice.normal(0.26, 0.06) as f32 >= terms.threshold).count() as u64;
+        let refused = (0..20_000)
+            .filter(|_| dice.normal(0.26, 0.06) as f32 >= terms.threshold)
+            .count() as u64;
         assert!(bounds(refused, 20_000, 0.999).0 <= terms.residents_refused.at_most);
         assert!(terms.residents_refused.share <= 0.05);
         assert!(terms.strangers_accepted.share <= 0.010_001);

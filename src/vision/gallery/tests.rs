@@ -181,3 +181,35 @@ fn a_claim_is_compared_with_its_candidates_alone() -> Result<(), WrongModel> {
     assert_eq!(gallery.nearest_among(&[id(0)], &probe)?, None);
     Ok(())
 }
+
+#[test]
+fn look_alikes_are_found_at_enrolment() -> Result<(), WrongModel> {
+    let mut gallery = Gallery::new(SPACE);
+    for (n, values) in [(1, [0; 19]), (2, [1; 19]), (3, [9; 19]), (4, [-2; 19]), (1, [8; 19])] {
+        gallery.add(id(n), &template(&values))?;
+    }
+    let root = 19f32.sqrt();
+    // 1 and 2 are one root apart, 1 (its second template) and 3 too, 1 and 4 two.
+    let mut near = gallery.look_alikes(&id(1), 1.5 * root);
+    near.sort_by_key(|n| n.0);
+    assert_eq!(near, [(id(2), root), (id(3), root)]);
+    assert_eq!(gallery.look_alikes(&id(1), 2.5 * root).last(), Some(&(id(4), 2.0 * root)));
+    assert_eq!(gallery.look_alikes(&id(3), 0.9 * root), []);
+    assert_eq!(gallery.look_alikes(&id(9), 99.0), []);
+    Ok(())
+}
+
+#[test]
+fn a_centred_gallery_compares_directions_from_the_cohorts_mean()
+-> Result<(), Box<dyn std::error::Error>> {
+    let (mut centre, mut far, mut there) = ([0i16; 19], [0i16; 19], [0i16; 19]);
+    (centre[0], far[0], there[0]) = (10, 10, 10);
+    (far[1], there[1]) = (7, 2);
+    let cohort = Cohort::new(50, centre.iter().map(|v| f32::from(*v)).collect())?;
+    let mut gallery = Gallery::centred(SPACE, cohort);
+    gallery.add(id(1), &template(&far))?;
+    let found = gallery.nearest(&template(&there))?;
+    assert_eq!(found.map(|f| f.distance), Some(0.0));
+    assert_eq!(gallery.nearest(&template(&centre)), Err(WrongModel));
+    Ok(())
+}

@@ -105,3 +105,46 @@ fn mistakes_are_refused_by_name() {
     }
     assert!(refusal("").contains("schema"));
 }
+
+const EVIDENCE: &str = r#"
+[evidence]
+frames = 5
+templates = 4
+[evidence.strangers]
+people = 40
+comparisons = 780
+quantiles = [[0.001, 0.5], [0.1, 0.6], [0.5, 0.8]]
+[evidence.residents]
+people = 40
+comparisons = 400
+quantiles = [[0.5, 0.2], [0.9, 0.3], [0.99, 0.4]]
+"#;
+
+#[test]
+fn how_sure_an_embedding_is_comes_with_it() -> Result<(), BadManifest> {
+    let text = format!("{EMBEDDING}{EVIDENCE}");
+    let Kind::Embedding(embedding) = Manifest::from_toml(&text)?.kind else {
+        return refuse("no embedding");
+    };
+    let evidence = embedding.evidence.ok_or(BadManifest("no evidence".into()))?;
+    assert_eq!((evidence.frames, evidence.templates, evidence.centred), (5, 4, false));
+    assert_eq!(evidence.strangers.comparisons(), 780);
+    assert_eq!(evidence.residents.quantiles()[2], (0.99, 0.4));
+    for (from, to, word) in [
+        ("frames = 5", "frames = 0", "frames"),
+        ("[0.1, 0.6]", "[0.1, 0.4]", "strangers"),
+        ("[0.001, 0.5]", "[0.0001, 0.5]", "number of comparisons"),
+        ("templates = 4", "templates = 4\ncentred = true", "cohort"),
+        ("people = 40", "people = 40\nplace = 1", "place"),
+    ] {
+        let why = refusal(&text.replacen(from, to, 1));
+        assert!(why.contains(word), "{to}: {why}");
+    }
+    let mean = |n| format!("{text}[cohort]\npeople = 78\nmean = {:?}\n", vec![0.5; n]);
+    assert!(matches!(
+        Manifest::from_toml(&mean(64))?.kind,
+        Kind::Embedding(Embedding { cohort: Some(_), .. })
+    ));
+    assert!(refusal(&mean(63)).contains("cohort"));
+    Ok(())
+}
