@@ -8,6 +8,7 @@ use super::network::{Model, ModelError};
 use super::picture::Picture;
 use super::sample::{Border, sample};
 use super::template::{BadTemplate, Space, Template};
+use super::track::Sighting;
 use std::fmt;
 use zeroize::Zeroize;
 
@@ -51,8 +52,17 @@ pub struct Face {
     /// 0 (useless) to 1: the least of `presence`, of how many pixels the face has against what the
     /// embedding takes, and of how well its points fit the embedding's frontal ones.
     pub quality: f32,
+    /// The eyes' centres, in picture coordinates: the one on the picture's left first.
+    pub eyes: [[f32; 2]; 2],
     /// The landmarks, in picture coordinates.
     pub mesh: Vec<[f32; 2]>,
+}
+
+impl Face {
+    /// What the tracker needs of it.
+    pub fn sighting(&self) -> Sighting {
+        Sighting { bounds: self.bounds, eyes: self.eyes, quality: self.quality, flaw: None }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -184,6 +194,7 @@ impl Chain {
             score: detection.score,
             presence: mesh.presence,
             quality: fit.min(mesh.presence).clamp(0.0, 1.0),
+            eyes: mesh.eyes(),
             mesh: mesh.points,
         }
     }

@@ -16,6 +16,20 @@ pub(super) struct Mesh {
     pub presence: f32,
 }
 
+/// FaceMesh's corners of each eye, outer and inner; the eye on the picture's left first.
+const EYE_CORNERS: [[usize; 2]; 2] = [[33, 133], [263, 362]];
+
+impl Mesh {
+    /// The eyes' centres, between their corners: where the pupils are when somebody looks ahead.
+    pub fn eyes(&self) -> [[f32; 2]; 2] {
+        let at = |i: usize| self.points.get(i).copied().unwrap_or_default();
+        EYE_CORNERS.map(|[a, b]| {
+            let (a, b) = (at(a), at(b));
+            [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0]
+        })
+    }
+}
+
 /// From the network's input to the picture: a square around the detector's box, larger by `crop`, turned
 /// so that the eyes are level.
 fn crop(detection: &Detection, crop: f32, side: usize) -> Similarity {

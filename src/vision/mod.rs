@@ -35,5 +35,5 @@ pub use manifest::{BadManifest, Evidence, Kind, Manifest, Metric, MetricKind};
 pub use network::{Model, ModelError, Network, NetworkError};
 pub use picture::{BadPicture, MAX_PIXELS, MAX_SIDE, Picture};
 pub use template::{BadTemplate, Space, Template, WrongModel};
-pub use track::{Options, Sighting, Tracker};
+pub use track::{Hint, Options, Presence, Said, Sighting, Tracker};
 pub use verdict::{Margins, Outcome, Separations, Verdict, judge, settle};

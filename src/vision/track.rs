@@ -1,10 +1,15 @@
-//! Faces over frames: who is who from frame to frame, and one conclusion for each presentation.
+//! Faces over frames: who is who from frame to frame, who of them is asking, and one conclusion for each
+//! presentation. Nobody but the one who is asking is ever embedded.
+
+mod presence;
 
 use super::fusion::Fusion;
 use super::gallery::Gallery;
 use super::geometry::Bounds;
 use super::template::{Space, Template};
 use crate::domain::{Duration, Instant, Liveness, Observation};
+pub use presence::{Hint, Presence};
+use presence::{Lasting, pupils_px};
 
 /// More faces than pass any gate at once; it bounds the memory a crowd can take.
 const MAX_TRACKS: usize = 32;
@@ -27,6 +32,7 @@ pub struct Options {
     pub other_face: f32,
     /// A face unseen for this long has left; the next one there is a new presentation.
     pub rearm: Duration,
+    pub presence: Presence,
 }
 
 impl Options {
@@ -39,21 +45,32 @@ impl Options {
             min_quality: 0.3,
             other_face: 1.5 * threshold,
             rearm: Duration::from_millis(1_500),
+            presence: Presence::default(),
         }
     }
 }
 
 /// One face in one frame.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sighting {
     pub bounds: Bounds,
+    /// The eyes' centres, in picture coordinates.
+    pub eyes: [[f32; 2]; 2],
     /// As [`super::Face::quality`].
     pub quality: f32,
-    /// `None` where [`Tracker::wants_template`] said there is no need.
-    pub template: Option<Template>,
+    /// What is wrong with it, if anything is: such a frame is no evidence and no denial.
+    pub flaw: Option<Hint>,
 }
 
-/// Follows faces over frames. Sans-IO: time and faces come in, observations go out.
+/// What the tracker has to say after a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    Observation(Observation),
+    /// Said when it changes.
+    Hint(Hint),
+}
+
+/// Follows faces over frames. Sans-IO: time and faces come in, what is to be said goes out.
 pub struct Tracker {
     options: Options,
     tracks: Vec<Track>,
@@ -63,11 +80,26 @@ pub struct Tracker {
 struct Track {
     bounds: Bounds,
     seen_at: Instant,
+    /// In the region; in the region and near enough.
+    here: Lasting,
+    asking: Lasting,
+    pupils_px: f32,
     /// When a template last fitted.
     checked_at: Instant,
     /// The templates of its good frames.
     fusion: Fusion,
-    concluded: bool,
+    /// Whether it matched, once that is settled.
+    concluded: Option<bool>,
+    hint: Option<Hint>,
+}
+
+/// What to do about one of a frame's faces.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Turn {
+    /// The one who is asking: gather evidence.
+    Gather { track: usize, sighting: usize },
+    /// One who is done: see whether it is still the same person.
+    Glance { track: usize, sighting: usize },
 }
 
 impl Tracker {
@@ -75,103 +107,220 @@ impl Tracker {
         Self { options, tracks: Vec::new() }
     }
 
-    /// Whether a face seen here now may need a template: not if it belongs to a concluded track
-    /// that was looked at a moment ago. Computing one anyway does no harm.
-    pub fn wants_template(&self, now: Instant, bounds: &Bounds) -> bool {
-        let mut here = self.live(now).filter(|t| t.closeness(bounds).is_some()).peekable();
-        here.peek().is_none() || here.any(|t| !t.concluded || now.since(t.checked_at) > GLANCE)
-    }
-
     /// One frame's faces, captured at `now`. Call it for frames without a face too: absence is what
-    /// re-arms. Each presentation gives one observation, with liveness not checked; its distance is
+    /// re-arms. `embed` makes the template of the face it is given the index of, or `None` where that can't be
+    /// done; it is called for at most one face, and only for one that is asking or has been
+    /// answered. Each presentation gives one observation, with liveness not checked; its distance is
     /// infinite while nobody is enrolled.
-    pub fn handle(
+    pub fn handle<E>(
         &mut self,
         now: Instant,
-        mut sightings: Vec<Sighting>,
+        sightings: &[Sighting],
         gallery: &Gallery,
-    ) -> Vec<Observation> {
+        embed: impl FnOnce(usize) -> Result<Option<Template>, E>,
+    ) -> Result<Vec<Said>, E> {
         self.tracks.retain(|t| now.since(t.seen_at) < self.options.rearm);
-        let space = gallery.space();
-        for sighting in &mut sightings {
-            let good = sighting.quality >= self.options.min_quality;
-            sighting.template = sighting.template.take().filter(|t| good && space.admit(t).is_ok());
-        }
-        let owners = self.associate(&sightings, space);
-        let mut observations = Vec::new();
-        for (sighting, owner) in sightings.into_iter().zip(owners) {
-            let index = owner.unwrap_or_else(|| self.begin(&sighting, now));
-            let Some(track) = self.tracks.get_mut(index) else { continue };
-            track.bounds = sighting.bounds;
-            track.seen_at = now;
-            let Some(template) = sighting.template else { continue };
-            track.checked_at = now;
-            if !track.concluded {
-                track.fusion.add(&template, sighting.quality);
-                observations.extend(track.conclude(&self.options, now, gallery));
+        let owners = self.follow(now, sightings);
+        let mut said = Vec::new();
+        match self.turn(now, sightings, &owners) {
+            Some(Turn::Gather { track, sighting }) => {
+                if let Some(template) =
+                    embed(sighting)?.filter(|t| gallery.space().admit(t).is_ok())
+                {
+                    let quality = sightings.get(sighting).map_or(0.0, |s| s.quality);
+                    said.extend(self.gather(now, track, &template, quality, gallery));
+                }
             }
+            Some(Turn::Glance { track, sighting }) => {
+                if let Some(template) = embed(sighting)? {
+                    self.glance(now, track, &template, gallery.space());
+                }
+            }
+            None => {}
         }
-        observations
+        said.extend(self.hint(now, sightings, &owners));
+        Ok(said)
     }
 
-    fn live(&self, now: Instant) -> impl Iterator<Item = &Track> {
-        self.tracks.iter().filter(move |t| now.since(t.seen_at) < self.options.rearm)
-    }
-
-    /// Which track each sighting belongs to: the best pairs first, by likeness where it is known, then by
-    /// place; no track twice.
-    fn associate(&self, sightings: &[Sighting], space: &Space) -> Vec<Option<usize>> {
+    /// Gives each sighting its track, by place; the best pairs first, no track twice.
+    fn follow(&mut self, now: Instant, sightings: &[Sighting]) -> Vec<Option<usize>> {
         let mut pairs = Vec::new();
         for (t, track) in self.tracks.iter().enumerate() {
-            let gathered = track.fusion.template(space);
             for (s, sighting) in sightings.iter().enumerate() {
-                let unlikeness = gathered
-                    .as_ref()
-                    .zip(sighting.template.as_ref())
-                    .and_then(|(a, b)| space.distance(a, b).ok());
-                if unlikeness.is_some_and(|d| d > self.options.other_face) {
-                    continue;
-                }
-                // Somebody already recognised who turns up elsewhere is still the one presentation.
-                let again =
-                    track.concluded && unlikeness.is_some_and(|d| d < self.options.threshold);
-                let Some(closeness) =
-                    track.closeness(&sighting.bounds).or(again.then_some(f32::INFINITY))
-                else {
-                    continue;
-                };
-                pairs.push((unlikeness.unwrap_or(0.0), closeness, t, s));
+                pairs.extend(track.closeness(&sighting.bounds).map(|c| (c, t, s)));
             }
         }
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut owners = vec![None; sightings.len()];
         let mut taken = vec![false; self.tracks.len()];
-        for (_, _, t, s) in pairs {
+        for (_, t, s) in pairs {
             if owners[s].is_none() && !taken[t] {
                 owners[s] = Some(t);
                 taken[t] = true;
             }
         }
+        for (sighting, owner) in sightings.iter().zip(&mut owners) {
+            if owner.is_none() {
+                *owner = self.begin(now, sighting.bounds);
+            }
+            let Some(track) = owner.and_then(|t| self.tracks.get_mut(t)) else { continue };
+            let Presence { away, min_pupils_px, .. } = self.options.presence;
+            let here = self.options.presence.in_region(&sighting.eyes);
+            track.bounds = sighting.bounds;
+            track.seen_at = now;
+            track.pupils_px = pupils_px(&sighting.eyes);
+            track.here.update(now, here, away);
+            track.asking.update(now, here && track.pupils_px >= min_pupils_px, away);
+        }
         owners
     }
 
-    /// Starts a track and gives its index; in a crowd, instead of starting one, gives no valid index.
-    fn begin(&mut self, sighting: &Sighting, now: Instant) -> usize {
-        let index = self.tracks.len();
-        if index < MAX_TRACKS {
-            self.tracks.push(Track {
-                bounds: sighting.bounds,
-                seen_at: now,
-                checked_at: now,
-                fusion: Fusion::default(),
-                concluded: false,
-            });
+    /// Whose turn it is. Somebody who got a match must leave before anybody else is looked at; of several who
+    /// are asking it is the nearest one's turn, and where they have not stood for long enough, nobody's.
+    fn turn(&self, now: Instant, sightings: &[Sighting], owners: &[Option<usize>]) -> Option<Turn> {
+        let presence = &self.options.presence;
+        let seen = || {
+            owners.iter().enumerate().filter_map(|(sighting, owner)| {
+                let track = (*owner)?;
+                Some((track, sighting, self.tracks.get(track)?, sightings.get(sighting)?))
+            })
+        };
+        let is_good = |s: &Sighting| s.flaw.is_none() && s.quality >= self.options.min_quality;
+        let due = |t: &Track| t.concluded.is_some() && now.since(t.checked_at) > GLANCE;
+        let glance = seen()
+            .filter(|(_, _, t, s)| due(t) && is_good(s) && presence.is_here(now, t))
+            .min_by_key(|(_, _, t, _)| t.checked_at)
+            .map(|(track, sighting, ..)| Turn::Glance { track, sighting });
+        let answered = |t: &Track| t.concluded == Some(true) && presence.is_here(now, t);
+        if glance.is_some() || self.tracks.iter().any(answered) {
+            return glance;
         }
-        index
+        let (track, sighting, t, s) = seen()
+            .filter(|(_, _, t, _)| t.concluded.is_none())
+            .filter(|(_, _, t, _)| t.asking.since(now, presence.away).is_some())
+            .max_by(|a, b| a.2.pupils_px.total_cmp(&b.2.pupils_px))?;
+        let stood = t.asking.for_at_least(now, presence.dwell, presence.away);
+        (stood && is_good(s)).then_some(Turn::Gather { track, sighting })
+    }
+
+    fn gather(
+        &mut self,
+        now: Instant,
+        index: usize,
+        template: &Template,
+        quality: f32,
+        gallery: &Gallery,
+    ) -> Option<Said> {
+        let space = gallery.space();
+        // Somebody already answered who turns up elsewhere is still the one presentation.
+        let again = |t: &Track| {
+            t.concluded.is_some() && t.unlikeness(template, space) < self.options.threshold
+        };
+        if let Some(earlier) = self.tracks.iter().position(again) {
+            self.join(now, earlier, index);
+            return None;
+        }
+        let other_face = self.options.other_face;
+        let track = self.tracks.get_mut(index)?;
+        if track.fusion.frames() > 0 && !(track.unlikeness(template, space) <= other_face) {
+            // Somebody else stands there now, and has yet to stay. Nothing gathered so far is theirs.
+            *track = Track::new(now, track.bounds);
+            return None;
+        }
+        track.checked_at = now;
+        track.fusion.add(template, quality);
+        let observation = track.conclude(&self.options, now, gallery)?;
+        Some(Said::Observation(observation))
+    }
+
+    /// Looks whether somebody who was answered is still the one who stands there.
+    fn glance(&mut self, now: Instant, index: usize, template: &Template, space: &Space) {
+        let other_face = self.options.other_face;
+        let Some(track) = self.tracks.get_mut(index) else { return };
+        if track.unlikeness(template, space) <= other_face {
+            track.checked_at = now;
+            return;
+        }
+        // The one who was answered has left this place, and may be seen again elsewhere.
+        let bounds = track.bounds;
+        (track.here, track.asking) = (Lasting::default(), Lasting::default());
+        track.bounds = Bounds { width: 0.0, height: 0.0, ..bounds };
+        self.begin(now, bounds);
+    }
+
+    /// What was taken for a new face at `index` is that of an earlier track.
+    fn join(&mut self, now: Instant, earlier: usize, index: usize) {
+        if earlier == index {
+            return;
+        }
+        // Indices must stay, others are about to use them.
+        self.tracks.swap(earlier, index);
+        let [track, new] = match self.tracks.get_disjoint_mut([index, earlier]) {
+            Ok(both) => both,
+            Err(_) => return,
+        };
+        (track.bounds, track.pupils_px) = (new.bounds, new.pupils_px);
+        (track.here, track.asking) = (new.here, new.asking);
+        (track.seen_at, track.checked_at) = (now, now);
+        // Gone with the next frame.
+        *new = Track::new(Instant(0), Bounds { width: 0.0, height: 0.0, ..track.bounds });
+    }
+
+    /// The hint for the nearest one who is here, if it is news. There is one display.
+    fn hint(
+        &mut self,
+        now: Instant,
+        sightings: &[Sighting],
+        owners: &[Option<usize>],
+    ) -> Option<Said> {
+        let presence = self.options.presence;
+        let (index, track) = self
+            .tracks
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, t)| presence.is_here(now, t))
+            .max_by(|a, b| a.1.pupils_px.total_cmp(&b.1.pupils_px))?;
+        let seen = sightings.iter().zip(owners).find(|(_, owner)| **owner == Some(index));
+        let flaw = seen.and_then(|(s, _)| s.flaw);
+        let nobody = (track.concluded == Some(false)).then_some(Hint::UseCard);
+        let hint = nobody.or_else(|| presence.hint(now, track, flaw))?;
+        // After a card was asked for, advice on standing better would only confuse.
+        let news = track.hint != Some(hint) && track.hint != Some(Hint::UseCard);
+        track.hint = if news { Some(hint) } else { track.hint };
+        news.then_some(Said::Hint(hint))
+    }
+
+    /// Starts a track and gives its index; in a crowd, `None`.
+    fn begin(&mut self, now: Instant, bounds: Bounds) -> Option<usize> {
+        let index = self.tracks.len();
+        (index < MAX_TRACKS).then(|| {
+            self.tracks.push(Track::new(now, bounds));
+            index
+        })
     }
 }
 
 impl Track {
+    fn new(now: Instant, bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            seen_at: now,
+            here: Lasting::default(),
+            asking: Lasting::default(),
+            pupils_px: 0.0,
+            checked_at: now,
+            fusion: Fusion::default(),
+            concluded: None,
+            hint: None,
+        }
+    }
+
+    /// How far a template is from what was gathered; infinite where nothing was.
+    fn unlikeness(&self, template: &Template, space: &Space) -> f32 {
+        let gathered = self.fusion.template(space);
+        gathered.and_then(|g| space.distance(&g, template).ok()).unwrap_or(f32::INFINITY)
+    }
+
     /// How far a box is from where this face was last, in face sizes; `None` if that is too far, or the
     /// size too different, to be the same face a few frames later.
     fn closeness(&self, bounds: &Bounds) -> Option<f32> {
@@ -189,11 +338,12 @@ impl Track {
     ) -> Option<Observation> {
         let nearest = gallery.nearest(&self.fusion.template(gallery.space())?).ok()?;
         let matched = nearest.filter(|n| n.distance < options.threshold);
-        self.concluded = match matched {
-            Some(_) => self.fusion.frames() >= options.min_frames,
-            None => self.fusion.frames() >= options.max_frames,
-        };
-        self.concluded.then(|| Observation {
+        let enough = if matched.is_some() { options.min_frames } else { options.max_frames };
+        if self.fusion.frames() < enough {
+            return None;
+        }
+        self.concluded = Some(matched.is_some());
+        Some(Observation {
             captured_at: now,
             subject: matched.map(|n| n.subject),
             distance: nearest.map_or(f32::INFINITY, |n| n.distance),

@@ -1,7 +1,7 @@
 //! What the worker does with a frame and with a template: all that ever holds either in the clear.
 
 use crate::domain::{Instant, Observation, SubjectId};
-use crate::vision::{Chain, ChainError, Gallery, Options, Picture, Sighting, Template, Tracker};
+use crate::vision::{Chain, ChainError, Face, Gallery, Options, Picture, Said, Template, Tracker};
 use crate::wire::template::{ModelHash, OpenError, Sealed, TemplateKey, open};
 use crate::wire::worker::{Hello, Refusal};
 
@@ -67,21 +67,21 @@ impl Looker {
         let picture = Picture::from_i420(self.width, self.height, frame)
             .map_err(|e| format!("a frame: {e}"))?;
         let faces = self.chain.faces_in_frame(&picture).map_err(|e| e.to_string())?;
-        let mut sightings = Vec::with_capacity(faces.len());
-        for face in faces {
-            let template = if self.tracker.wants_template(captured_at, &face.bounds) {
-                match self.chain.template(&picture, &face) {
-                    Ok(template) => Some(template),
-                    // This face, in this frame; the next may be better.
-                    Err(ChainError::Alignment | ChainError::Template(_)) => None,
-                    Err(e @ ChainError::Model(_)) => return Err(e.to_string()),
-                }
-            } else {
-                None
-            };
-            let (bounds, quality) = (face.bounds, face.quality);
-            sightings.push(Sighting { bounds, quality, template });
-        }
-        Ok(self.tracker.handle(captured_at, sightings, &self.gallery))
+        let sightings: Vec<_> = faces.iter().map(Face::sighting).collect();
+        let chain = &mut self.chain;
+        let said = self.tracker.handle(captured_at, &sightings, &self.gallery, |index| {
+            let Some(face) = faces.get(index) else { return Ok(None) };
+            match chain.template(&picture, face) {
+                Ok(template) => Ok(Some(template)),
+                // This face, in this frame; the next may be better.
+                Err(ChainError::Alignment | ChainError::Template(_)) => Ok(None),
+                Err(e @ ChainError::Model(_)) => Err(e.to_string()),
+            }
+        })?;
+        let observations = said.into_iter().filter_map(|said| match said {
+            Said::Observation(observation) => Some(observation),
+            Said::Hint(_) => None,
+        });
+        Ok(observations.collect())
     }
 }

@@ -122,6 +122,7 @@ mod tests {
             score: 0.5,
             presence: 1.0,
             quality: 1.0,
+            eyes: [[0.0; 2]; 2],
             mesh,
         };
         let faces = [face(30.0, vec![[35.5, 20.5]]), face(-1e30, vec![[f32::MAX, -5.0]])];
