@@ -10,6 +10,9 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// No place: it overlaps nothing and is near nothing.
+    pub(super) const NOWHERE: Self = Self { x: 0.0, y: 0.0, width: 0.0, height: 0.0 };
+
     pub fn centre(&self) -> (f32, f32) {
         (self.x + self.width / 2.0, self.y + self.height / 2.0)
     }

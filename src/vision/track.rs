@@ -222,7 +222,8 @@ impl Tracker {
         }
         let other_face = self.options.other_face;
         let track = self.tracks.get_mut(index)?;
-        if track.fusion.frames() > 0 && !(track.unlikeness(template, space) <= other_face) {
+        let same = track.unlikeness(template, space) <= other_face;
+        if track.fusion.frames() > 0 && !same {
             // Somebody else stands there now, and has yet to stay. Nothing gathered so far is theirs.
             *track = Track::new(now, track.bounds);
             return None;
@@ -244,7 +245,7 @@ impl Tracker {
         // The one who was answered has left this place, and may be seen again elsewhere.
         let bounds = track.bounds;
         (track.here, track.asking) = (Lasting::default(), Lasting::default());
-        track.bounds = Bounds { width: 0.0, height: 0.0, ..bounds };
+        track.bounds = Bounds::NOWHERE;
         self.begin(now, bounds);
     }
 
@@ -255,15 +256,14 @@ impl Tracker {
         }
         // Indices must stay, others are about to use them.
         self.tracks.swap(earlier, index);
-        let [track, new] = match self.tracks.get_disjoint_mut([index, earlier]) {
-            Ok(both) => both,
-            Err(_) => return,
-        };
-        (track.bounds, track.pupils_px) = (new.bounds, new.pupils_px);
-        (track.here, track.asking) = (new.here, new.asking);
-        (track.seen_at, track.checked_at) = (now, now);
+        let Some(new) = self.tracks.get_mut(earlier) else { return };
         // Gone with the next frame.
-        *new = Track::new(Instant(0), Bounds { width: 0.0, height: 0.0, ..track.bounds });
+        let new = std::mem::replace(new, Track::new(Instant(0), Bounds::NOWHERE));
+        if let Some(track) = self.tracks.get_mut(index) {
+            (track.bounds, track.pupils_px) = (new.bounds, new.pupils_px);
+            (track.here, track.asking) = (new.here, new.asking);
+            (track.seen_at, track.checked_at) = (now, now);
+        }
     }
 
     /// The hint for the nearest one who is here, if it is news. There is one display.

@@ -72,8 +72,8 @@ impl Separations {
 
 /// Judges what is nearest.
 pub fn judge(nearest: &Nearest, margins: &Margins, separations: &Separations) -> Verdict {
-    // Also refuses what is no number.
-    if !(nearest.distance < margins.threshold) {
+    let matches = nearest.distance < margins.threshold;
+    if !matches {
         return Verdict::Nobody;
     }
     let Some((second, distance)) = nearest.second else { return Verdict::One(nearest.subject) };

@@ -236,8 +236,9 @@ impl Block {
 /// Whether a row, by its lower bound, may be within reach.
 #[inline(always)]
 fn is_near(least: f32, reach: f32, error: f32) -> bool {
-    // Not `<=`: what is no number must be looked at.
-    !(least > (reach + error) * (reach + error))
+    // What is no number must be looked at.
+    let room = (reach + error) * (reach + error);
+    least <= room || (least - room).is_nan()
 }
 
 /// The same safe code once more, compiled for a processor with AVX2: x86-64's baseline has vectors of half
