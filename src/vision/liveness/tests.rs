@@ -191,7 +191,7 @@ fn pictures_show_no_depth() {
 /// Heads that turn by so many degrees, any way, while coming nearer.
 #[test]
 fn heads_that_turn_show_depth() {
-    for (turn, most_refused) in [(2.0, 1.0), (5.0, 0.5), (8.0, 0.03), (12.0, 0.0)] {
+    for (turn, most_refused) in [(2.0, 1.0), (5.0, 1.0), (8.0, 0.1), (12.0, 0.0)] {
         let passed = accepted(3, |dice, shape| {
             let (way, nearer) = (dice.between(0.0, 6.3), dice.between(0.0, 0.2));
             let pose = |s: f64| {

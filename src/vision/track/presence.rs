@@ -40,7 +40,7 @@ pub enum Hint {
     ComeCloser,
     LookAtCamera,
     HoldStill,
-    MoreLight,
+    BetterLight,
     UncoverFace,
     UseCard,
 }
