@@ -198,7 +198,9 @@ fn agree(
 fn in_use() -> Result<(), Box<dyn Error>> {
     const SUBJECTS: usize = 10_000;
     let mut people = People { state: 8, known: Vec::with_capacity(SUBJECTS) };
-    (0..SUBJECTS).for_each(|_| drop(people.person()));
+    for _ in 0..SUBJECTS {
+        people.person();
+    }
     let before = resident_kib()?;
     let mut gallery = Gallery::new(SPACE);
     let start = Instant::now();
