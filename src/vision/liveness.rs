@@ -35,7 +35,9 @@ pub struct Turn {
 impl Default for Turn {
     /// From portraits and heads rendered of them before the shipped landmarks model. Portraits moved, turned, zoomed
     /// or bent reach a turn of 0.04, tilted by 20 degrees 0.06, by 30 degrees 0.1; heads turned by 5
-    /// degrees show 0.08, by 8 degrees 0.12, by 12 degrees 0.18, with foreshortenings of about 0.05.
+    /// degrees show 0.08, by 8 degrees 0.12, by 12 degrees 0.18, with foreshortenings of about 0.05. So most
+    /// heads have to turn by 10 degrees, and pictures that show part of a face, tilted by 30, can pass: the quality
+    /// gates have to keep those away.
     fn default() -> Self {
         Self { least: 0.085, foreshortened: 0.5 }
     }
