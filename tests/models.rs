@@ -30,7 +30,8 @@ fn already_aligned(chain: &Chain) -> Result<Face, Box<dyn Error>> {
         mesh[*index] = [x + 0.5, y + 0.5];
     }
     let bounds = Bounds { x: 0.0, y: 0.0, width: 150.0, height: 150.0 };
-    Ok(Face { bounds, score: 1.0, presence: 1.0, quality: 1.0, mesh })
+    let (eyes, depths) = ([[0.0; 2]; 2], vec![0.0; 468]);
+    Ok(Face { bounds, score: 1.0, presence: 1.0, quality: 1.0, eyes, mesh, depths })
 }
 
 /// The largest difference from dlib's own descriptors in any number, over dlib's own face chips.

@@ -1,8 +1,8 @@
 //! The face path with the real binary and the real models: seen, lost, found again.
 #![cfg(feature = "face")]
 
-use eithergate::app::face::{FaceEvent, FaceState, FaceStatus, Options, Supervisor};
-use eithergate::domain::{FaceFault, SubjectId};
+use eithergate::app::face::{Enrolled, FaceEvent, FaceState, FaceStatus, Options, Supervisor};
+use eithergate::domain::{FaceFault, LivenessPolicy, SubjectId};
 use eithergate::wire::template::{MAX_SEALED, Sealed};
 use eithergate::wire::worker::{Refusal, Tracking};
 use serde_json::Value;
@@ -96,12 +96,14 @@ impl Gate {
             detector: models.join("detector.toml"),
             landmarks: models.join("landmarks.toml"),
             embedding: models.join("embedding.toml"),
+            liveness: None,
             threads: 1,
             template_key: self.key(),
             capture: capture.iter().map(|s| (*s).to_owned()).collect(),
             width: 480,
             height: 640,
-            tracking: Tracking::default(),
+            // Whoever plays is a picture.
+            tracking: Tracking { liveness: LivenessPolicy::Off, ..Tracking::default() },
         }
     }
 
@@ -134,7 +136,7 @@ impl Gate {
         let gallery = Arc::clone(&self.gallery);
         Supervisor::spawn(
             options,
-            move || gallery.lock().unwrap().clone(),
+            move || Enrolled { templates: gallery.lock().unwrap().clone(), apart: Vec::new() },
             move |event| {
                 let _ = sender.try_send(event);
             },

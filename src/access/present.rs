@@ -6,11 +6,11 @@ use super::command::Command;
 use super::desk::Timer;
 use super::judge::{self, Moment};
 use super::memory::Fact;
-use super::options::Hours;
+use super::options::{Hours, PassbackRule};
 use super::people::{Presented, Turned, Typed};
 use crate::domain::{
     Alarm, CardNumber, Directory, DoorId, Duration, Entitlement, EventKind, Heading, Key,
-    Observation, ReaderId, Reason, Signal, Way,
+    Observation, ReaderId, Reason, Signal, SubjectId, Way,
 };
 
 /// Whether a card needs something more.
@@ -134,9 +134,16 @@ impl Gate {
     pub(super) fn face(&mut self, seen: &Observation, directory: &impl Directory) {
         let Some(options) = &self.options.face else { return };
         let (door, max_age) = (options.door, options.max_age);
-        let found = seen.subject.as_ref().and_then(|subject| directory.subject(subject));
-        let spent = found.map_or(0, |right| self.spent(&right, door));
-        let verdict = judge::face(self.desk.now, seen, max_age, found, spent, self.moment());
+        let judged = |subject: Option<&SubjectId>| {
+            let found = subject.and_then(|subject| directory.subject(subject));
+            let spent = found.map_or(0, |right| self.spent(&right, door));
+            judge::face(self.desk.now, seen, max_age, found, spent, self.moment())
+        };
+        let verdict = judged(seen.subject.as_ref());
+        let verdict = match &seen.look_alike {
+            Some(other) => self.either(door, verdict, judged(Some(other))),
+            None => verdict,
+        };
         match verdict {
             Ok(right) if self.two_factors(door) => self.face_beside_card(door, right, directory),
             Ok(right) => self.admit(door, Way::Face, right, false, None),
@@ -144,6 +151,25 @@ impl Gate {
                 self.desk.record(EventKind::Denied { door, way: Way::Face, reason });
                 self.show_all(door, Signal::UseYourCard);
             }
+        }
+    }
+
+    /// It is one of two, and nobody can say which: good where both may pass now and nothing is counted or
+    /// remembered by name. Otherwise too near is no match.
+    fn either(
+        &self,
+        door: DoorId,
+        first: Result<Entitlement, Reason>,
+        second: Result<Entitlement, Reason>,
+    ) -> Result<Entitlement, Reason> {
+        let named = self.inside.rule() != PassbackRule::Off || self.two_factors(door);
+        match (first, second) {
+            (Ok(a), Ok(b)) if !named && a.uses.is_none() && b.uses.is_none() => {
+                Ok(Entitlement { extended: a.extended && b.extended, ..a })
+            }
+            // What is wrong with the observation itself.
+            (Err(reason @ (Reason::Other | Reason::Unauthorized)), _) => Err(reason),
+            _ => Err(Reason::CredentialNotFound),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The control socket: what the command line asks of a running gate. JSON lines over a Unix socket in
 //! the run folder that only the gate's user (and root) may open; one question, one answer.
 
+use super::enrolled::{self, Answers};
 use super::face::Supervisor;
 use super::health::Shared;
 use super::listen::{self, Heard, Tap};
@@ -8,13 +9,10 @@ use super::readers::{Buses, Meaning};
 use super::{Event, gate};
 use crate::access::Order;
 use crate::config::Config;
-use crate::domain::{Clock, Directory, OperatorId, ReaderId, RefusedCommand, SubjectId};
+use crate::domain::{Clock, OperatorId, ReaderId, RefusedCommand};
 use crate::io::clock::SystemClock;
 use crate::io::store::Store;
 use crate::wire::order::Wish;
-use crate::wire::template::Sealed;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -68,6 +66,15 @@ pub enum Question {
     Reader {
         reader: String,
     },
+    /// Delete a subject's templates.
+    Forget {
+        subject: String,
+    },
+    /// This subject was taken for another.
+    NotMe {
+        subject: String,
+        taken_for: String,
+    },
 }
 
 /// What a template may not be without: who agreed to what, and when.
@@ -87,14 +94,6 @@ pub enum Answer {
     Refused(String),
 }
 
-/// A template as stored: sealed, with the consent it rests on.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    subject: String,
-    sealed: String,
-    consent: Consent,
-}
-
 /// The face path, once there is one.
 pub(super) type FacePath = Arc<Mutex<Option<Supervisor>>>;
 
@@ -108,6 +107,7 @@ pub(super) struct Desk {
     pub store: Store,
     pub shared: Arc<Shared>,
     pub face: FacePath,
+    pub answers: Arc<Answers>,
     pub tap: Arc<Tap>,
     pub buses: Arc<Buses>,
     pub events: SyncSender<Event>,
@@ -189,12 +189,14 @@ pub fn listen(
 }
 
 fn answer(question: Question, stream: &UnixStream, desk: &Desk) -> Answer {
-    let Desk { store, shared, face, .. } = desk;
+    let Desk { store, shared, .. } = desk;
     let outcome = match question {
         Question::Health {} => serde_json::to_value(&*shared.health()).map_err(|e| e.to_string()),
         Question::Enrol { subject, sealed, consent } => {
-            enrol(&subject, &sealed, consent, store, shared, face)
+            enrolled::enrol(&subject, &sealed, consent, desk)
         }
+        Question::Forget { subject } => enrolled::forget(&subject, desk),
+        Question::NotMe { subject, taken_for } => enrolled::not_me(&subject, &taken_for, desk),
         Question::Events { after } => events(store, after),
         Question::Listen { .. } => Err("is answered line by line".into()),
         Question::InstallReader { reader, minutes } => install(&reader, minutes, stream, desk),
@@ -277,72 +279,6 @@ pub fn events(store: &Store, after: u64) -> Result<Value, String> {
         })
         .collect::<Result<Vec<_>, String>>()
         .map(Value::Array)
-}
-
-fn enrol(
-    subject: &str,
-    sealed: &[String],
-    consent: Consent,
-    store: &Store,
-    shared: &Shared,
-    face: &FacePath,
-) -> Result<Value, String> {
-    let id: SubjectId = subject.parse().map_err(|e| format!("subject: {e}"))?;
-    if sealed.is_empty() || sealed.len() > MAX_TEMPLATES {
-        return Err(format!("enrol 1 to {MAX_TEMPLATES} templates"));
-    }
-    if consent.notice.trim().is_empty() || consent.notice.len() > 200 {
-        return Err("name the notice that was consented to".into());
-    }
-    // The office refuses this too; a gate doesn't rely on it.
-    let right = shared.allowlist().subject(&id).ok_or(
-        "the allowlist of this gate doesn't have this subject: publish one that does, then enrol",
-    )?;
-    if !right.ways.card || !right.ways.face {
-        return Err("this subject has not got both a card and the wish to use a face in the \
-                    allowlist: a face is never the only way in"
-            .into());
-    }
-    let mut records = Vec::new();
-    let mut templates = Vec::new();
-    for text in sealed {
-        let bytes = STANDARD.decode(text).map_err(|_| "a template is no base64")?;
-        let stored =
-            Stored { subject: subject.into(), sealed: text.clone(), consent: consent.clone() };
-        records.push(serde_json::to_vec(&stored).map_err(|e| e.to_string())?);
-        templates.push(Sealed { subject: id, bytes });
-    }
-    store.put_templates(&id.0, &records).map_err(|e| e.to_string())?;
-    let count = templates.len();
-    if let Ok(all) = store.templates() {
-        shared.health().face.templates = all.len();
-    }
-    if let Ok(face) = face.lock()
-        && let Some(supervisor) = &*face
-    {
-        // In place of any before. One that is too busy has them from the store at the worker's next start.
-        let _ = supervisor.forget(id);
-        for template in templates {
-            let _ = supervisor.enrol(template);
-        }
-    }
-    Ok(serde_json::json!({ "templates": count }))
-}
-
-/// All sealed templates, for a worker that starts.
-pub(super) fn gallery(store: &Store) -> Vec<Sealed> {
-    let records = store.templates().unwrap_or_else(|error| {
-        tracing::error!(%error, "the templates can't be read: nobody is recognised");
-        Vec::new()
-    });
-    records
-        .iter()
-        .filter_map(|record| {
-            let stored: Stored = serde_json::from_slice(record).ok()?;
-            let subject = stored.subject.parse().ok()?;
-            Some(Sealed { subject, bytes: STANDARD.decode(stored.sealed).ok()? })
-        })
-        .collect()
 }
 
 /// Opens the store of a gate that isn't running.

@@ -10,9 +10,9 @@ mod desk;
 mod link;
 pub mod plan;
 
-use crate::domain::{FaceFault, Observation, SubjectId};
+use crate::domain::{FaceFault, Hint, Observation, SubjectId};
 use crate::wire::template::{ModelHash, Sealed};
-use crate::wire::worker::{Corrupt, FromWorker, Refusal, SandboxStatus, Tracking};
+use crate::wire::worker::{Corrupt, FromWorker, Refusal, SandboxStatus, Terms, ToWorker, Tracking};
 use desk::Desk;
 pub use plan::FaceState;
 use serde::Serialize;
@@ -34,6 +34,8 @@ pub struct Options {
     pub detector: PathBuf,
     pub landmarks: PathBuf,
     pub embedding: PathBuf,
+    /// The manifest of an anti-spoofing model, where there is one.
+    pub liveness: Option<PathBuf>,
     /// Threads for inference.
     pub threads: u8,
     /// The file with the key that templates are sealed with; read anew at each start of the worker.
@@ -69,6 +71,23 @@ pub enum FaceEvent {
     Forgotten {
         subject: SubjectId,
     },
+    /// Advice to who stands before the camera.
+    Hint(Hint),
+    /// By which terms people are found from now on.
+    Terms(Terms),
+    /// The answer to [`Supervisor::look_alikes`]: who may be taken for this subject.
+    LookAlikes {
+        subject: SubjectId,
+        others: Vec<SubjectId>,
+    },
+}
+
+/// What a worker that starts has to know of the enrolled.
+#[derive(Clone, Debug, Default)]
+pub struct Enrolled {
+    pub templates: Vec<Sealed>,
+    /// Pairs that were taken for each other.
+    pub apart: Vec<(SubjectId, SubjectId)>,
 }
 
 /// A look at the face path from outside.
@@ -89,6 +108,8 @@ pub struct FaceStatus {
     pub model: Option<ModelHash>,
     pub embedding: Option<String>,
     pub sandbox: Option<SandboxStatus>,
+    /// By which terms people are found.
+    pub terms: Option<Terms>,
 }
 
 /// The supervisor has too much to do; try again.
@@ -102,8 +123,7 @@ enum Note {
     /// A child ended; `None` if by a signal. It is a zombie until it is reaped, so its process and group
     /// numbers are still its own.
     Exited(u64, Option<i32>),
-    Enrol(Sealed),
-    Forget(SubjectId),
+    Tell(ToWorker),
     Stop,
 }
 
@@ -117,11 +137,11 @@ pub struct Supervisor {
 impl Supervisor {
     /// Starts supervising at once; this never fails, what can't start is reported as degraded.
     ///
-    /// `gallery` is asked for all sealed templates each time a worker is ready; it may take its time.
+    /// `gallery` is asked for all that is enrolled each time a worker is ready; it may take its time.
     /// `emit` is called on the supervisor's thread and must not block.
     pub fn spawn(
         options: Options,
-        gallery: impl Fn() -> Vec<Sealed> + Send + 'static,
+        gallery: impl Fn() -> Enrolled + Send + 'static,
         emit: impl Fn(FaceEvent) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (notes, inbox) = sync_channel(NOTES);
@@ -137,6 +157,7 @@ impl Supervisor {
             model: None,
             embedding: None,
             sandbox: None,
+            terms: None,
         }));
         let desk = Desk::new(options, gallery, emit, notes.clone(), Arc::clone(&status));
         let thread = std::thread::Builder::new()
@@ -149,13 +170,32 @@ impl Supervisor {
     /// the gallery. Answered by [`FaceEvent::Enrolled`] if a worker is ready, else by the next
     /// [`FaceEvent::GalleryLoaded`].
     pub fn enrol(&self, sealed: Sealed) -> Result<(), Busy> {
-        self.notes.try_send(Note::Enrol(sealed)).map_err(|_| Busy)
+        self.tell(ToWorker::Enrol(sealed))
     }
 
     /// Takes a subject out of the running worker's gallery. Delete it from the store first. Answered by
     /// [`FaceEvent::Forgotten`], at once if no worker runs.
     pub fn forget(&self, subject: SubjectId) -> Result<(), Busy> {
-        self.notes.try_send(Note::Forget(subject)).map_err(|_| Busy)
+        self.tell(ToWorker::Forget(subject))
+    }
+
+    /// Keeps two subjects apart who were taken for each other. Store it first.
+    pub fn separate(&self, a: SubjectId, b: SubjectId) -> Result<(), Busy> {
+        self.tell(ToWorker::Separate((a, b)))
+    }
+
+    /// Who stands before the camera says to be one of these.
+    pub fn claim(&self, among: Vec<SubjectId>) -> Result<(), Busy> {
+        self.tell(ToWorker::Claim(among))
+    }
+
+    /// Asks who may be taken for a subject. Answered by [`FaceEvent::LookAlikes`], if a worker is ready.
+    pub fn look_alikes(&self, subject: SubjectId) -> Result<(), Busy> {
+        self.tell(ToWorker::LookAlikes(subject))
+    }
+
+    fn tell(&self, message: ToWorker) -> Result<(), Busy> {
+        self.notes.try_send(Note::Tell(message)).map_err(|_| Busy)
     }
 
     pub fn worker_pid(&self) -> Option<u32> {

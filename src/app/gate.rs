@@ -1,6 +1,7 @@
 //! The loop: one thread that takes an event, asks the core, performs what it says, and never waits for
 //! disk, model or network.
 
+mod face;
 mod horizon;
 mod memory;
 mod orders;
@@ -326,6 +327,19 @@ impl Gate {
             }
             FaceEvent::Enrolled { outcome: Err(why), .. } => {
                 tracing::warn!(?why, "a template is not used: enrol this resident again");
+            }
+            FaceEvent::Hint(hint) => {
+                self.advise(hint);
+                return Ok(());
+            }
+            FaceEvent::Terms(terms) => self.terms(&terms),
+            FaceEvent::LookAlikes { others, .. } => {
+                if !others.is_empty() {
+                    tracing::warn!(
+                        others = others.len(),
+                        "who was enrolled may be taken for somebody else here"
+                    );
+                }
             }
             FaceEvent::GalleryLoaded { taken, refused } => {
                 if refused > 0 {

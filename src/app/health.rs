@@ -3,7 +3,8 @@
 
 use crate::allowlist::Allowlist;
 use crate::config::Config;
-use crate::domain::{Alarm, Assurance, DoorMode, ReadFault, ReaderState, SecurityBreach};
+use crate::domain::{Alarm, Assurance, DoorMode, Hint, ReadFault, ReaderState, SecurityBreach};
+use crate::wire::worker::Terms;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +49,11 @@ pub struct FacePath {
     pub templates: usize,
     /// Which test tells a living face from a picture.
     pub liveness: &'static str,
+    /// By which terms people are found: threshold, size, what is promised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
+    /// Advice given since the start.
+    pub hints: BTreeMap<Hint, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<super::face::FaceStatus>,
 }
@@ -120,10 +126,11 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &Config, allowlist: Arc<Allowlist>, acked: u64) -> Self {
         let face = if config.face.is_some() { "starting" } else { "off" };
+        let liveness = config.face.as_ref().map_or("off", |face| face.liveness.name());
         let health = Health {
             version: env!("CARGO_PKG_VERSION"),
             card: CardPath { readers: config.readers.len(), pins: "up", ..CardPath::default() },
-            face: FacePath { status: face, liveness: "off", ..FacePath::default() },
+            face: FacePath { status: face, liveness, ..FacePath::default() },
             allowlist: AllowlistHealth::default(),
             journal: JournalHealth { acked, ..JournalHealth::default() },
             doors: Vec::new(),

@@ -6,6 +6,7 @@
 
 mod commands;
 mod control;
+mod enrolled;
 pub mod face;
 mod feed;
 mod gate;
@@ -178,16 +179,18 @@ pub fn run(config: Config) -> Result<(), AppError> {
 
     // From here on nothing may keep cards from working: what fails is reported and left out.
     stop_on_signal(sender.clone())?;
+    let answers = Arc::new(enrolled::Answers::default());
     control::serve(control::Desk {
         config: config.clone(),
         store: store.clone(),
         shared: shared.clone(),
         face: face.clone(),
+        answers: answers.clone(),
         tap,
         buses,
         events: sender.clone(),
     })?;
-    match start_face(&config, &store, &sender) {
+    match start_face(&config, &store, answers, &sender) {
         Ok(supervisor) => *face.lock().unwrap_or_else(PoisonError::into_inner) = supervisor,
         Err(error) => tracing::error!(%error, "the gate runs without its face path"),
     }
@@ -254,6 +257,7 @@ fn start_link(
 fn start_face(
     config: &Config,
     store: &Store,
+    answers: Arc<enrolled::Answers>,
     sender: &SyncSender<Event>,
 ) -> std::io::Result<Option<Supervisor>> {
     let Some(face) = &config.face else { return Ok(None) };
@@ -261,8 +265,9 @@ fn start_face(
     let (store, sender) = (store.clone(), sender.clone());
     Supervisor::spawn(
         options,
-        move || control::gallery(&store),
+        move || enrolled::roll(&store),
         move |event| {
+            answers.note(&event);
             // A full loop has better things to do; the next frame brings the next observation.
             if sender.try_send(Event::Face(event)).is_err() {
                 tracing::warn!("the loop is too busy for the face path");

@@ -6,6 +6,7 @@ use crate::config::{Broker, Config, Face};
 use crate::io::mqtt::Options;
 use crate::places;
 use crate::trust::Expectation;
+use crate::wire::worker::Tracking;
 
 /// What the face path is started with.
 pub fn face_options(face: &Face) -> face::Options {
@@ -16,12 +17,21 @@ pub fn face_options(face: &Face) -> face::Options {
         detector: models.join("detector.toml"),
         landmarks: models.join("landmarks.toml"),
         embedding: models.join(&face.embedding),
+        liveness: face.liveness_model.as_ref().map(|name| models.join(name)),
         threads: face.threads,
         template_key: face.template_key.clone(),
         capture: face.capture.clone(),
         width: face.width,
         height: face.height,
-        tracking: Default::default(),
+        tracking: Tracking {
+            region: face.region,
+            min_pupils_px: face.min_pupils_px,
+            dwell: face.dwell,
+            liveness: face.liveness,
+            strangers_accepted: face.strangers_accepted,
+            residents_refused: face.residents_refused,
+            ..Tracking::default()
+        },
     }
 }
 

@@ -14,7 +14,8 @@ pub use raw::Mistake;
 
 use crate::access;
 use crate::domain::{
-    Assurance, Bias, CardNumber, DoorId, Duration, GateId, Heading, PortSettings, ReaderId, SiteId,
+    Assurance, Bias, CardNumber, DoorId, Duration, GateId, Heading, LivenessPolicy, PortSettings,
+    ReaderId, SiteId,
 };
 use crate::trust::PublicKey;
 use crate::wire::card::{View, serial_bits};
@@ -262,6 +263,16 @@ pub struct Face {
     pub width: u32,
     pub height: u32,
     pub max_age: Duration,
+    /// Where somebody stands who is asking: left, top, width, height as shares of the picture.
+    pub region: Option<[f32; 4]>,
+    pub min_pupils_px: f32,
+    pub dwell: Duration,
+    pub liveness: LivenessPolicy,
+    /// The manifest of an anti-spoofing model, a file in `models`.
+    pub liveness_model: Option<String>,
+    /// Shares of presentations that the threshold is derived for.
+    pub strangers_accepted: f64,
+    pub residents_refused: f64,
 }
 
 /// Why there is no configuration.

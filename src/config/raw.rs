@@ -223,6 +223,31 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A list of exactly so many whole numbers.
+    pub(super) fn wholes<const N: usize>(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<Item<[u64; N]>> {
+        let value = self.get(key)?;
+        let number = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+            DeValue::Integer(i) => u64::from_str_radix(&i.as_str().replace('_', ""), i.radix())
+                .ok()
+                .filter(|n| range.contains(n)),
+            _ => None,
+        };
+        let found: Option<Vec<u64>> = match value.get_ref() {
+            DeValue::Array(items) => items.iter().map(number).collect(),
+            _ => None,
+        };
+        let found = found.and_then(|found| found.try_into().ok());
+        if found.is_none() {
+            let (start, end) = (range.start(), range.end());
+            self.wrong(value, key, &format!("a list of {N} whole numbers from {start} to {end}"));
+        }
+        Some(Item { value: found?, span: value.span() })
+    }
+
     pub(super) fn whole_or(
         &self,
         key: &'static str,

@@ -14,6 +14,50 @@ pub enum Liveness {
     NotShown,
 }
 
+/// Which test a gate asks for before a face counts as a living one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LivenessPolicy {
+    /// None: a picture held to the camera opens.
+    Off,
+    /// Depth, shown by turning the head a little.
+    #[default]
+    Motion,
+    /// Both eyes shut and open again.
+    Blink,
+    /// An anti-spoofing model looks at each frame.
+    Model,
+}
+
+impl LivenessPolicy {
+    /// As in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Motion => "motion",
+            Self::Blink => "blink",
+            Self::Model => "model",
+        }
+    }
+}
+
+/// What to show the person who is asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hint {
+    ComeCloser,
+    LookAtCamera,
+    HoldStill,
+    BetterLight,
+    UncoverFace,
+    /// A little, to show that it is one.
+    TurnHead,
+    Blink,
+    /// More are enrolled than can be told apart: type the number the office gave.
+    GiveNumber,
+    UseCard,
+}
+
 /// One presentation of a face, concluded. `subject` is the enrolled subject it matches, or `None` for a
 /// face that is clearly there and matches nobody.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +65,8 @@ pub struct Observation {
     /// When the deciding frame was captured.
     pub captured_at: Instant,
     pub subject: Option<SubjectId>,
+    /// Another enrolled subject that it might as well be.
+    pub look_alike: Option<SubjectId>,
     /// Distance to the nearest enrolled subject in the embedding's own metric; smaller is nearer.
     pub distance: f32,
     /// 0 (useless) to 1 (as good as enrolled).

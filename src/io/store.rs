@@ -37,6 +37,8 @@ pub struct Store {
     db: sled::Db,
     events: sled::Tree,
     templates: sled::Tree,
+    /// Two subjects' ids each.
+    apart: sled::Tree,
     facts: sled::Tree,
     epoch: [u8; 8],
 }
@@ -110,8 +112,9 @@ impl Store {
         };
         let events = db.open_tree(b"events")?;
         let templates = db.open_tree(b"templates")?;
+        let apart = db.open_tree(b"apart")?;
         let facts = db.open_tree(b"facts")?;
-        Ok(Self { db, events, templates, facts, epoch })
+        Ok(Self { db, events, templates, apart, facts, epoch })
     }
 
     /// This journal's life. Numbers never restart within it.
@@ -161,6 +164,39 @@ impl Store {
         self.templates.apply_batch(batch)?;
         self.templates.flush()?;
         Ok(())
+    }
+
+    /// Removes a subject's templates and the pairs it is in; says how many templates there were. Durable when
+    /// this returns.
+    pub fn remove_enrolled(&self, subject: &[u8; 16]) -> Result<usize, StoreError> {
+        let keys = self.templates.scan_prefix(subject).keys().collect::<Result<Vec<_>, _>>()?;
+        for pair in self.apart.iter().keys() {
+            let pair = pair?;
+            if pair.chunks(subject.len()).any(|id| id == subject) {
+                self.apart.remove(pair)?;
+            }
+        }
+        self.put_templates(subject, &[])?;
+        self.apart.flush()?;
+        Ok(keys.len())
+    }
+
+    /// Remembers that two subjects were taken for each other; durable when this returns.
+    pub fn put_apart(&self, a: &[u8; 16], b: &[u8; 16]) -> Result<(), StoreError> {
+        let (a, b) = if a <= b { (a, b) } else { (b, a) };
+        self.apart.insert([*a, *b].concat(), &[])?;
+        self.apart.flush()?;
+        Ok(())
+    }
+
+    /// The pairs that were.
+    pub fn apart(&self) -> Result<Vec<([u8; 16], [u8; 16])>, StoreError> {
+        let pairs = self.apart.iter().keys().map(|key| {
+            let key = key?;
+            let (a, b) = key.split_first_chunk::<16>().unzip();
+            Ok(a.copied().zip(b.and_then(|b| b.try_into().ok())))
+        });
+        pairs.filter_map(Result::transpose).collect()
     }
 
     /// Everything kept by [`Writer::keep`] and not removed since.
@@ -382,6 +418,25 @@ mod tests {
             store.put_templates(&[2; 16], &[vec![8]])?;
             assert!(store.templates()?.contains(&vec![8]), "{file}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_subject_goes_with_the_pairs_it_is_in() -> Outcome {
+        let dir = tempfile::tempdir()?;
+        let (store, _) = Store::open(dir.path())?;
+        let [a, b, c] = [[1; 16], [2; 16], [3; 16]];
+        store.put_templates(&a, &[vec![1], vec![2]])?;
+        store.put_templates(&b, &[vec![3]])?;
+        for (x, y) in [(b, a), (a, b), (c, b), (a, c)] {
+            store.put_apart(&x, &y)?;
+        }
+        drop(store);
+        let (store, _) = Store::open(dir.path())?;
+        assert_eq!(store.apart()?, [(a, b), (a, c), (b, c)]);
+        assert_eq!(store.remove_enrolled(&a)?, 2);
+        assert_eq!((store.apart()?, store.templates()?), (vec![(b, c)], vec![vec![3]]));
+        assert_eq!(store.remove_enrolled(&a)?, 0);
         Ok(())
     }
 

@@ -214,7 +214,9 @@ impl<'p> World<'p> {
         let captured_at = self.now() - Duration::from_micros(age_us);
         let subject = who.map(subject);
         let (distance, quality) = (0.3, 1.0);
-        self.input(Input::Face(Observation { captured_at, subject, distance, quality, liveness }));
+        let look_alike = None;
+        let seen = Observation { captured_at, subject, look_alike, distance, quality, liveness };
+        self.input(Input::Face(seen));
     }
 
     pub(super) fn types(&mut self, i: usize) {

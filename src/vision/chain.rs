@@ -1,14 +1,17 @@
 //! The chain of networks, from a picture to faces and from a face to a template.
 
 use super::detector::{Detection, Region, anchors, detect, suppress};
+use super::fusion::Cohort;
 use super::geometry::{Bounds, Similarity};
 use super::landmarks::{Mesh, place};
-use super::manifest::{Detector, Embedding, Kind, Landmarks, Manifest, Meaning};
+use super::manifest::{Detector, Embedding, Evidence, Kind, Landmarks, Manifest, Meaning};
 use super::network::{Model, ModelError};
 use super::picture::Picture;
 use super::sample::{Border, sample};
+use super::spoof::SpoofModel;
 use super::template::{BadTemplate, Space, Template};
 use super::track::Sighting;
+use crate::domain::Hint;
 use std::fmt;
 use zeroize::Zeroize;
 
@@ -32,6 +35,7 @@ pub struct Chain {
     embedding: Model,
     aligning: Alignment,
     space: Space,
+    spoof: Option<SpoofModel>,
 }
 
 /// The embedding's alignment, its points in continuous coordinates of the input.
@@ -56,12 +60,15 @@ pub struct Face {
     pub eyes: [[f32; 2]; 2],
     /// The landmarks, in picture coordinates.
     pub mesh: Vec<[f32; 2]>,
+    /// The landmarks' depths as the model guesses them, in the same unit.
+    pub depths: Vec<f32>,
 }
 
 impl Face {
-    /// What the tracker needs of it.
-    pub fn sighting(&self) -> Sighting {
-        Sighting { bounds: self.bounds, eyes: self.eyes, quality: self.quality, flaw: None }
+    /// What the tracker needs of it, and of what is wrong with it.
+    pub fn sighting(&self, flaw: Option<Hint>) -> Sighting<'_> {
+        let Self { bounds, eyes, quality, mesh, depths, .. } = self;
+        Sighting { bounds: *bounds, eyes: *eyes, quality: *quality, flaw, points: mesh, depths }
     }
 }
 
@@ -111,7 +118,36 @@ impl Chain {
             points: alignment.points.iter().map(|[x, y]| [x + 0.5, y + 0.5]).collect(),
         };
         let anchors = anchors(&detection.grids);
-        Ok(Self { detector, detection, anchors, landmarks, placing, embedding, aligning, space })
+        let spoof = None;
+        Ok(Self {
+            detector,
+            detection,
+            anchors,
+            landmarks,
+            placing,
+            embedding,
+            aligning,
+            space,
+            spoof,
+        })
+    }
+
+    /// Has an anti-spoofing model look at faces, too.
+    pub fn set_liveness_model(&mut self, model: Model) -> Result<(), ModelError> {
+        self.spoof = Some(SpoofModel::new(model)?);
+        Ok(())
+    }
+
+    pub fn has_liveness_model(&self) -> bool {
+        self.spoof.is_some()
+    }
+
+    /// What the embedding's manifest says of its certainty: evidence, if there is any, and cohort.
+    pub fn certainty(&self) -> (Option<Evidence>, Option<Cohort>) {
+        match &self.embedding.manifest().kind {
+            Kind::Embedding(embedding) => (embedding.evidence.clone(), embedding.cohort.clone()),
+            _ => (None, None),
+        }
     }
 
     /// Where this chain's templates live.
@@ -166,6 +202,11 @@ impl Chain {
         Ok(self.space.template(network.output(index).to_vec())?)
     }
 
+    /// How likely a face is a living one, less what the anti-spoofing model's manifest asks for; `None` without one.
+    pub fn living(&mut self, picture: &Picture, face: &Face) -> Result<Option<f32>, ChainError> {
+        self.spoof.as_mut().map(|spoof| spoof.living(picture, face)).transpose()
+    }
+
     fn detect(&mut self, picture: &Picture, region: Region) -> Result<Vec<Detection>, ModelError> {
         detect(&mut self.detector, &self.detection, &self.anchors, picture, region)
     }
@@ -196,6 +237,7 @@ impl Chain {
             quality: fit.min(mesh.presence).clamp(0.0, 1.0),
             eyes: mesh.eyes(),
             mesh: mesh.points,
+            depths: mesh.depths,
         }
     }
 }
@@ -249,6 +291,7 @@ impl fmt::Debug for Face {
 impl Drop for Face {
     fn drop(&mut self) {
         self.mesh.zeroize();
+        self.depths.zeroize();
     }
 }
 

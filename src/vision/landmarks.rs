@@ -12,6 +12,8 @@ use super::sample::{Border, sample};
 pub(super) struct Mesh {
     /// In picture coordinates.
     pub points: Vec<[f32; 2]>,
+    /// How far behind the face's middle each point lies, as the network guesses, in the same unit.
+    pub depths: Vec<f32>,
     /// Probability that there is a face, 0 to 1.
     pub presence: f32,
 }
@@ -69,7 +71,10 @@ pub(super) fn place(
         let (x, y) = to_picture.apply(p[0], p[1]);
         [x, y]
     };
-    Ok(Some(Mesh { points: raw.chunks_exact(3).map(place).collect(), presence: sigmoid(logit) }))
+    let scale = to_picture.scale();
+    let depths = raw.chunks_exact(3).map(|p| scale * p[2]).collect();
+    let points = raw.chunks_exact(3).map(place).collect();
+    Ok(Some(Mesh { points, depths, presence: sigmoid(logit) }))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Whether a face has depth: landmark motion that a flat, tilted or bent picture can't make.
+//! Whether a face is a living one. [`Blink`] is beside it; here it is depth: landmark motion that a flat, tilted or bent picture can't make.
 //!
 //! Seen again from another side, a head's nose moves against its cheeks and eyes by its depth times the
 //! sine of the turn. A flat picture, moved, turned or tilted, moves its points by a projective map, and a bent
@@ -10,6 +10,11 @@
 //! The model believes in heads, so a steeply tilted picture shows a little relief that isn't there: what is
 //! asked for grows with the foreshortening. A video replayed, or a mask, has what this looks for.
 
+mod alive;
+mod blink;
+
+pub(super) use alive::Alive;
+pub use blink::Blink;
 use std::fmt;
 use zeroize::Zeroize;
 

@@ -71,6 +71,7 @@ pub enum Meaning {
     Points,
     Presence,
     Template,
+    Classes,
 }
 
 /// What the model is for, and what only that kind has.
@@ -79,6 +80,7 @@ pub enum Kind {
     Detector(Detector),
     Landmarks(Landmarks),
     Embedding(Embedding),
+    Liveness(Spoof),
 }
 
 /// BlazeFace.
@@ -131,6 +133,20 @@ pub struct Embedding {
     pub cohort: Option<Cohort>,
 }
 
+/// Any network that tells a living face from a picture of one.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spoof {
+    /// Side of the square it looks at over the longer side of the detector's box.
+    pub crop: f32,
+    /// Which of the output's classes, counted from 0, is the living face.
+    pub living: usize,
+    /// The classes are logits, of which the softmax is to be taken.
+    pub softmax: bool,
+    /// A mean share or score of less is no living face.
+    pub threshold: f32,
+}
+
 /// Which landmarks go where in the input.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,6 +193,7 @@ struct Raw {
     output: Vec<Output>,
     detector: Option<Detector>,
     landmarks: Option<Landmarks>,
+    liveness: Option<Spoof>,
     alignment: Option<Alignment>,
     metric: Option<RawMetric>,
     evidence: Option<RawEvidence>,
@@ -189,6 +206,7 @@ enum RawKind {
     Detector,
     Landmarks,
     Embedding,
+    Liveness,
 }
 
 #[derive(Deserialize)]
@@ -309,6 +327,7 @@ fn kind(raw: &Raw) -> Result<Kind, BadManifest> {
     for (name, there, wanted) in [
         ("detector", raw.detector.is_some(), raw.kind == RawKind::Detector),
         ("landmarks", raw.landmarks.is_some(), raw.kind == RawKind::Landmarks),
+        ("liveness", raw.liveness.is_some(), raw.kind == RawKind::Liveness),
         ("alignment", raw.alignment.is_some(), embedding),
         ("metric", raw.metric.is_some(), embedding),
     ] {
@@ -326,6 +345,10 @@ fn kind(raw: &Raw) -> Result<Kind, BadManifest> {
     if let Some(landmarks) = &raw.landmarks {
         check_landmarks(landmarks, raw)?;
         return Ok(Kind::Landmarks(landmarks.clone()));
+    }
+    if let Some(liveness) = &raw.liveness {
+        check_liveness(liveness, raw)?;
+        return Ok(Kind::Liveness(*liveness));
     }
     match (&raw.alignment, &raw.metric) {
         (Some(alignment), Some(metric)) => check_embedding(alignment, metric, raw),
@@ -380,6 +403,17 @@ fn check_landmarks(landmarks: &Landmarks, raw: &Raw) -> Result<(), BadManifest> 
     }
     if !(0.5..=4.0).contains(&landmarks.crop) || !landmarks.min_presence.is_finite() {
         return refuse("landmarks: crop must be 0.5 to 4 and min_presence a number");
+    }
+    Ok(())
+}
+
+fn check_liveness(liveness: &Spoof, raw: &Raw) -> Result<(), BadManifest> {
+    let [classes] = outputs(raw, [Meaning::Classes])?;
+    if liveness.living >= classes {
+        return refuse(format!("liveness: living must be one of the output's {classes} classes"));
+    }
+    if !(0.5..=8.0).contains(&liveness.crop) || !liveness.threshold.is_finite() {
+        return refuse("liveness: crop must be 0.5 to 8 and threshold a number");
     }
     Ok(())
 }

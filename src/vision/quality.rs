@@ -10,7 +10,7 @@ use super::geometry::Similarity;
 use super::manifest::{Channels, Input, Layout};
 use super::picture::Picture;
 use super::sample::{Border, sample};
-use super::track::Hint;
+use crate::domain::Hint;
 use zeroize::Zeroizing;
 
 /// Side of the upright patch that is looked at, its pupils `PUPILS * SIDE` apart and `EYES * SIDE` from the top.
@@ -194,7 +194,8 @@ mod tests {
         (mesh[SIDES[0]], mesh[SIDES[1]]) = ([10.0, 60.0], [118.0, 60.0]);
         let bounds = Bounds { x: 0.0, y: 0.0, width: 128.0, height: 128.0 };
         let eyes = [[38.4, 38.4], [89.6, 38.4]];
-        Face { bounds, score: 1.0, presence: 1.0, quality: 1.0, eyes, mesh }
+        let depths = vec![0.0; 468];
+        Face { bounds, score: 1.0, presence: 1.0, quality: 1.0, eyes, mesh, depths }
     }
 
     const AHEAD: [f32; 2] = [64.0, 70.0];

@@ -4,11 +4,13 @@
 mod presence;
 
 use super::fusion::Fusion;
-use super::gallery::Gallery;
 use super::geometry::Bounds;
+use super::liveness::Alive;
+use super::roster::{Found, Roster};
 use super::template::{Space, Template};
-use crate::domain::{Duration, Instant, Liveness, Observation};
-pub use presence::{Hint, Presence};
+use super::verdict::Verdict;
+use crate::domain::{Duration, Hint, Instant, Liveness, LivenessPolicy, Observation, SubjectId};
+pub use presence::Presence;
 use presence::{Lasting, pupils_px};
 
 /// More faces than pass any gate at once; it bounds the memory a crowd can take.
@@ -16,43 +18,50 @@ const MAX_TRACKS: usize = 32;
 /// How often a concluded face is looked at again, lest the next in a queue, who stepped into its place,
 /// be taken for it.
 const GLANCE: Duration = Duration::from_millis(400);
+/// How long a claim waits for its face.
+const CLAIM_LASTS: Duration = Duration::from_secs(10);
 
 /// How evidence becomes a conclusion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// A fused template nearer than this to an enrolled subject matches; the metric's own unit.
-    pub threshold: f32,
+    /// A template nearer than this to what a track has gathered is surely the same face, farther than
+    /// `other_face` another one; in the model's own metric.
+    pub same_face: f32,
+    pub other_face: f32,
     /// No match before this many good frames.
     pub min_frames: u32,
     /// Without a match by this many good frames: nobody.
     pub max_frames: u32,
     /// Frames of a lower quality are no evidence.
     pub min_quality: f32,
-    /// A template farther than this from what its track has gathered is another person's.
-    pub other_face: f32,
     /// A face unseen for this long has left; the next one there is a new presentation.
     pub rearm: Duration,
     pub presence: Presence,
+    pub liveness: LivenessPolicy,
+    /// Somebody known who has not been shown alive this long after beginning to ask is refused.
+    pub alive_within: Duration,
 }
 
 impl Options {
-    /// The defaults for a threshold.
+    /// The defaults for the threshold of the model's manifest, without a test of liveness.
     pub fn new(threshold: f32) -> Self {
         Self {
-            threshold,
+            same_face: threshold,
             min_frames: 3,
             max_frames: 5,
             min_quality: 0.3,
             other_face: 1.5 * threshold,
             rearm: Duration::from_millis(1_500),
             presence: Presence::default(),
+            liveness: LivenessPolicy::Off,
+            alive_within: Duration::from_secs(4),
         }
     }
 }
 
-/// One face in one frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sighting {
+/// One face in one frame. `Debug` leaves its points out.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Sighting<'a> {
     pub bounds: Bounds,
     /// The eyes' centres, in picture coordinates.
     pub eyes: [[f32; 2]; 2],
@@ -60,6 +69,16 @@ pub struct Sighting {
     pub quality: f32,
     /// What is wrong with it, if anything is: such a frame is no evidence and no denial.
     pub flaw: Option<Hint>,
+    /// The landmarks, in picture coordinates, and their depths as the model guesses them.
+    pub points: &'a [[f32; 2]],
+    pub depths: &'a [f32],
+}
+
+/// What a closer look at a face gives.
+pub struct Look {
+    pub template: Template,
+    /// What an anti-spoofing model gave, less what it asks for; `None` without one.
+    pub living: Option<f32>,
 }
 
 /// What the tracker has to say after a frame.
@@ -74,6 +93,13 @@ pub enum Said {
 pub struct Tracker {
     options: Options,
     tracks: Vec<Track>,
+    claim: Option<Claim>,
+}
+
+/// Somebody says to be one of these.
+struct Claim {
+    among: Vec<SubjectId>,
+    until: Instant,
 }
 
 /// One face, followed. Its evidence comes from its own frames alone.
@@ -86,8 +112,11 @@ struct Track {
     pupils_px: f32,
     /// When a template last fitted.
     checked_at: Instant,
-    /// The templates of its good frames.
+    /// The templates of its good frames, up to an answer.
     fusion: Fusion,
+    /// Who it is; waits for the face to be shown alive.
+    answer: Option<Found>,
+    alive: Alive,
     /// Whether it matched, once that is settled.
     concluded: Option<bool>,
     hint: Option<Hint>,
@@ -104,46 +133,52 @@ enum Turn {
 
 impl Tracker {
     pub fn new(options: Options) -> Self {
-        Self { options, tracks: Vec::new() }
+        Self { options, tracks: Vec::new(), claim: None }
+    }
+
+    /// Somebody at the gate's keypad says to be one of these subjects; where nobody is looked for without a
+    /// claim, the next face is compared with them alone.
+    pub fn claim(&mut self, now: Instant, among: Vec<SubjectId>) {
+        self.claim = Some(Claim { among, until: now + CLAIM_LASTS });
     }
 
     /// One frame's faces, captured at `now`. Call it for frames without a face too: absence is what
-    /// re-arms. `embed` makes the template of the face it is given the index of, or `None` where that can't be
+    /// re-arms. `look` takes a closer look at the face it is given the index of, or `None` where that can't be
     /// done; it is called for at most one face, and only for one that is asking or has been
-    /// answered. Each presentation gives one observation, with liveness not checked; its distance is
-    /// infinite while nobody is enrolled.
+    /// answered. Each presentation gives one observation; its distance is infinite while nobody is enrolled.
     pub fn handle<E>(
         &mut self,
         now: Instant,
-        sightings: &[Sighting],
-        gallery: &Gallery,
-        embed: impl FnOnce(usize) -> Result<Option<Template>, E>,
+        sightings: &[Sighting<'_>],
+        roster: &Roster,
+        look: impl FnOnce(usize) -> Result<Option<Look>, E>,
     ) -> Result<Vec<Said>, E> {
         self.tracks.retain(|t| now.since(t.seen_at) < self.options.rearm);
+        self.claim.take_if(|claim| claim.until <= now);
+        let without_claim = roster.wants_claim() && self.claim.is_none();
         let owners = self.follow(now, sightings);
         let mut said = Vec::new();
+        let ours = |look: &Look| roster.space().admit(&look.template).is_ok();
         match self.turn(now, sightings, &owners) {
-            Some(Turn::Gather { track, sighting }) => {
-                if let Some(template) =
-                    embed(sighting)?.filter(|t| gallery.space().admit(t).is_ok())
-                {
-                    let quality = sightings.get(sighting).map_or(0.0, |s| s.quality);
-                    said.extend(self.gather(now, track, &template, quality, gallery));
+            Some(Turn::Gather { track, sighting }) if !without_claim => {
+                let seen = sightings.get(sighting);
+                if let (Some(seen), Some(look)) = (seen, look(sighting)?.filter(ours)) {
+                    said.extend(self.gather(now, track, seen, &look, roster));
                 }
             }
             Some(Turn::Glance { track, sighting }) => {
-                if let Some(template) = embed(sighting)? {
-                    self.glance(now, track, &template, gallery.space());
+                if let Some(Look { template, .. }) = look(sighting)? {
+                    self.glance(now, track, &template, roster.space());
                 }
             }
-            None => {}
+            _ => {}
         }
-        said.extend(self.hint(now, sightings, &owners));
+        said.extend(self.hint(now, sightings, &owners, without_claim));
         Ok(said)
     }
 
     /// Gives each sighting its track, by place; the best pairs first, no track twice.
-    fn follow(&mut self, now: Instant, sightings: &[Sighting]) -> Vec<Option<usize>> {
+    fn follow(&mut self, now: Instant, sightings: &[Sighting<'_>]) -> Vec<Option<usize>> {
         let mut pairs = Vec::new();
         for (t, track) in self.tracks.iter().enumerate() {
             for (s, sighting) in sightings.iter().enumerate() {
@@ -177,7 +212,12 @@ impl Tracker {
 
     /// Whose turn it is. Somebody who got a match must leave before anybody else is looked at; of several who
     /// are asking it is the nearest one's turn, and where they have not stood for long enough, nobody's.
-    fn turn(&self, now: Instant, sightings: &[Sighting], owners: &[Option<usize>]) -> Option<Turn> {
+    fn turn(
+        &self,
+        now: Instant,
+        sightings: &[Sighting<'_>],
+        owners: &[Option<usize>],
+    ) -> Option<Turn> {
         let presence = &self.options.presence;
         let seen = || {
             owners.iter().enumerate().filter_map(|(sighting, owner)| {
@@ -185,7 +225,7 @@ impl Tracker {
                 Some((track, sighting, self.tracks.get(track)?, sightings.get(sighting)?))
             })
         };
-        let is_good = |s: &Sighting| s.flaw.is_none() && s.quality >= self.options.min_quality;
+        let is_good = |s: &Sighting<'_>| s.flaw.is_none() && s.quality >= self.options.min_quality;
         let due = |t: &Track| t.concluded.is_some() && now.since(t.checked_at) > GLANCE;
         let glance = seen()
             .filter(|(_, _, t, s)| due(t) && is_good(s) && presence.is_here(now, t))
@@ -207,30 +247,37 @@ impl Tracker {
         &mut self,
         now: Instant,
         index: usize,
-        template: &Template,
-        quality: f32,
-        gallery: &Gallery,
+        seen: &Sighting<'_>,
+        look: &Look,
+        roster: &Roster,
     ) -> Option<Said> {
-        let space = gallery.space();
+        let (template, space) = (&look.template, roster.space());
+        let Options { same_face, other_face, liveness, .. } = self.options;
         // Somebody already answered who turns up elsewhere is still the one presentation.
-        let again = |t: &Track| {
-            t.concluded.is_some() && t.unlikeness(template, space) < self.options.threshold
-        };
+        let again = |t: &Track| t.concluded.is_some() && t.unlikeness(template, space) < same_face;
         if let Some(earlier) = self.tracks.iter().position(again) {
             self.join(now, earlier, index);
             return None;
         }
-        let other_face = self.options.other_face;
         let track = self.tracks.get_mut(index)?;
-        let same = track.unlikeness(template, space) <= other_face;
-        if track.fusion.frames() > 0 && !same {
+        let unlike = track.unlikeness(template, space);
+        if track.fusion.frames() > 0 && unlike > other_face {
             // Somebody else stands there now, and has yet to stay. Nothing gathered so far is theirs.
             *track = Track::new(now, track.bounds);
             return None;
         }
         track.checked_at = now;
-        track.fusion.add(template, quality);
-        let observation = track.conclude(&self.options, now, gallery)?;
+        if track.answer.is_none() {
+            track.fusion.add(template, seen.quality);
+        }
+        // Whose life this is must not be in doubt: another face in this place may be alive.
+        if unlike < same_face || track.fusion.frames() == 1 {
+            track.alive.see(now, liveness, seen, look.living);
+        }
+        let claimed = self.claim.as_ref().map(|claim| claim.among.as_slice());
+        let observation = track.conclude(&self.options, now, roster, claimed)?;
+        // One claim, one presentation.
+        self.claim = None;
         Some(Said::Observation(observation))
     }
 
@@ -270,10 +317,11 @@ impl Tracker {
     fn hint(
         &mut self,
         now: Instant,
-        sightings: &[Sighting],
+        sightings: &[Sighting<'_>],
         owners: &[Option<usize>],
+        without_claim: bool,
     ) -> Option<Said> {
-        let presence = self.options.presence;
+        let Options { presence, liveness, .. } = self.options;
         let (index, track) = self
             .tracks
             .iter_mut()
@@ -281,7 +329,9 @@ impl Tracker {
             .filter(|(_, t)| presence.is_here(now, t))
             .max_by(|a, b| a.1.pupils_px.total_cmp(&b.1.pupils_px))?;
         let seen = sightings.iter().zip(owners).find(|(_, owner)| **owner == Some(index));
+        let claim = without_claim.then_some(Hint::GiveNumber);
         let flaw = seen.and_then(|(s, _)| s.flaw);
+        let flaw = claim.or(flaw).or_else(|| track.alive.hint(liveness));
         let nobody = (track.concluded == Some(false)).then_some(Hint::UseCard);
         let hint = nobody.or_else(|| presence.hint(now, track, flaw))?;
         // After a card was asked for, advice on standing better would only confuse.
@@ -310,6 +360,8 @@ impl Track {
             pupils_px: 0.0,
             checked_at: now,
             fusion: Fusion::default(),
+            answer: None,
+            alive: Alive::default(),
             concluded: None,
             hint: None,
         }
@@ -334,22 +386,52 @@ impl Track {
         &mut self,
         options: &Options,
         now: Instant,
-        gallery: &Gallery,
+        roster: &Roster,
+        claimed: Option<&[SubjectId]>,
     ) -> Option<Observation> {
-        let nearest = gallery.nearest(&self.fusion.template(gallery.space())?).ok()?;
-        let matched = nearest.filter(|n| n.distance < options.threshold);
-        let enough = if matched.is_some() { options.min_frames } else { options.max_frames };
-        if self.fusion.frames() < enough {
-            return None;
-        }
-        self.concluded = Some(matched.is_some());
+        let found = match self.answer {
+            Some(found) => found,
+            None => {
+                let found = roster.find(&self.fusion.template(roster.space())?, claimed)?;
+                let matched = found.verdict != Verdict::Nobody;
+                let enough = if matched { options.min_frames } else { options.max_frames };
+                if self.fusion.frames() < enough {
+                    return None;
+                }
+                *self.answer.insert(found)
+            }
+        };
+        let (subject, look_alike) = match found.verdict {
+            Verdict::Nobody => (None, None),
+            Verdict::One(subject) => (Some(subject), None),
+            Verdict::Either(subject, other) => (Some(subject), Some(other)),
+        };
+        let liveness = match self.alive.liveness(options.liveness) {
+            // Of nobody it doesn't matter.
+            Liveness::NotShown if subject.is_none() => Liveness::NotChecked,
+            Liveness::NotShown => {
+                let Presence { away, .. } = options.presence;
+                let late = self.asking.for_at_least(now, options.alive_within, away);
+                late.then_some(Liveness::NotShown)?
+            }
+            shown => shown,
+        };
+        self.concluded = Some(subject.is_some() && liveness != Liveness::NotShown);
         Some(Observation {
             captured_at: now,
-            subject: matched.map(|n| n.subject),
-            distance: nearest.map_or(f32::INFINITY, |n| n.distance),
+            subject,
+            look_alike,
+            distance: found.distance,
             quality: self.fusion.quality(),
-            liveness: Liveness::NotChecked,
+            liveness,
         })
+    }
+}
+
+impl std::fmt::Debug for Sighting<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { bounds, quality, flaw, .. } = self;
+        write!(f, "Sighting({bounds:?}, quality {quality}, {flaw:?})")
     }
 }
 

@@ -8,16 +8,20 @@
 
 use super::Parsed;
 use super::template::{MAX_SEALED, ModelHash, Sealed, TemplateKey};
-use crate::domain::{Duration, Instant, Liveness, Observation, SubjectId};
+use crate::domain::{Duration, Hint, Instant, Liveness, LivenessPolicy, Observation, SubjectId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::marker::PhantomData;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The version of this protocol. The two sides come from one build, so they either agree or stop.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The longest message, length prefix excluded.
 pub const MAX_MESSAGE: usize = MAX_SEALED + 64;
+/// The most subjects somebody may claim to be one of.
+pub const MAX_CLAIMED: usize = 8;
+/// The most look-alikes told of one subject, the nearest ones.
+pub const MAX_LOOK_ALIKES: usize = 16;
 /// The longest reason in [`FromWorker::Unfit`], in bytes; longer ones are cut.
 pub const MAX_REASON: usize = 1000;
 const PREFIX: usize = 4;
@@ -35,6 +39,12 @@ pub enum ToWorker {
     Forget(#[serde(with = "subject")] SubjectId),
     /// Ends the worker.
     Quit,
+    /// Somebody who is one of these was once taken for the other.
+    Separate(#[serde(with = "pair")] (SubjectId, SubjectId)),
+    /// Who stands there says to be one of these, at most [`MAX_CLAIMED`].
+    Claim(#[serde(with = "subjects")] Vec<SubjectId>),
+    /// Asks who looks like this subject.
+    LookAlikes(#[serde(with = "subject")] SubjectId),
 }
 
 /// What the worker needs to know before it looks at anything.
@@ -52,27 +62,41 @@ pub struct Hello {
 /// How evidence over frames becomes a conclusion.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tracking {
-    /// A fused template nearer than this to an enrolled subject matches, in the metric's own unit;
-    /// `None` takes the threshold of the model's manifest.
-    pub threshold: Option<f32>,
-    /// No match before this many good frames.
+    /// No match before this many good frames, where the model's manifest doesn't say how many its certainty
+    /// was measured with.
     pub min_frames: u32,
-    /// Without a match by this many good frames: nobody.
+    /// Without a match by this many good frames: nobody. The same holds.
     pub max_frames: u32,
     /// 0 to 1: frames of a lower quality are no evidence.
     pub min_quality: f32,
     /// A face unseen for this long has left; the next one there is a new presentation.
     pub rearm: Duration,
+    /// Where somebody stands who is asking: left, top, width, height as shares of the picture.
+    pub region: Option<[f32; 4]>,
+    /// The least distance between the pupils, in pixels.
+    pub min_pupils_px: f32,
+    /// Nobody is embedded before having stood so for this long.
+    pub dwell: Duration,
+    pub liveness: LivenessPolicy,
+    /// Shares of presentations that the threshold is derived for.
+    pub strangers_accepted: f64,
+    pub residents_refused: f64,
 }
 
 impl Default for Tracking {
+    /// The targets are GA/T 1093's bar for recognition among many.
     fn default() -> Self {
         Self {
-            threshold: None,
             min_frames: 3,
             max_frames: 5,
             min_quality: 0.3,
             rearm: Duration::from_millis(1_500),
+            region: None,
+            min_pupils_px: 24.0,
+            dwell: Duration::from_millis(400),
+            liveness: LivenessPolicy::Motion,
+            strangers_accepted: 0.01,
+            residents_refused: 0.05,
         }
     }
 }
@@ -134,6 +158,51 @@ pub enum FromWorker {
         #[serde(with = "subject")]
         subject: SubjectId,
     },
+    /// Advice to who stands there; said when it changes.
+    Hint(Hint),
+    /// By which terms people are found, whenever they change.
+    Terms(Terms),
+    /// The answer to `LookAlikes`, at most [`MAX_LOOK_ALIKES`], the nearest first.
+    LookAlikes {
+        #[serde(with = "subject")]
+        subject: SubjectId,
+        #[serde(with = "subjects")]
+        others: Vec<SubjectId>,
+    },
+}
+
+/// By which terms people are found at a gallery of this size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Subjects in the gallery.
+    pub people: u64,
+    /// Nearer than this matches, in the metric's own unit.
+    pub threshold: f32,
+    /// `None`: the model's manifest has no evidence, so nothing is promised.
+    pub certainty: Option<Certainty>,
+}
+
+/// What can be promised, and to how many.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Certainty {
+    /// The largest gallery at which the targets hold.
+    pub supported: u64,
+    /// There are more: nobody is looked for without a claim.
+    pub claim_needed: bool,
+    /// Subjects one presentation is compared with.
+    pub compared: u64,
+    pub strangers_accepted: Share,
+    pub residents_refused: Share,
+}
+
+/// A share of presentations.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    pub expected: f64,
+    /// With 95 % confidence no more than this, as far as what was compared was independent.
+    pub at_most: f64,
+    /// Lies beyond what was compared: the curve was drawn on.
+    pub extrapolated: bool,
 }
 
 /// Why a template was not taken into the gallery.
@@ -284,6 +353,37 @@ mod subject {
     }
 }
 
+mod subjects {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(ids: &[SubjectId], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(ids.iter().map(|id| id.0))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<SubjectId>, D::Error> {
+        let ids: Vec<[u8; 16]> = Deserialize::deserialize(d)?;
+        Ok(ids.into_iter().map(SubjectId).collect())
+    }
+}
+
+mod pair {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(
+        (a, b): &(SubjectId, SubjectId),
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        (a.0, b.0).serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<(SubjectId, SubjectId), D::Error> {
+        let (a, b) = Deserialize::deserialize(d)?;
+        Ok((SubjectId(a), SubjectId(b)))
+    }
+}
+
 mod key {
     use super::*;
 
@@ -319,6 +419,7 @@ mod observation {
     struct Wire {
         captured_at: Instant,
         subject: Option<[u8; 16]>,
+        look_alike: Option<[u8; 16]>,
         distance: f32,
         quality: f32,
         liveness: Liveness,
@@ -328,6 +429,7 @@ mod observation {
         Wire {
             captured_at: o.captured_at,
             subject: o.subject.map(|s| s.0),
+            look_alike: o.look_alike.map(|s| s.0),
             distance: o.distance,
             quality: o.quality,
             liveness: o.liveness,
@@ -336,9 +438,10 @@ mod observation {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Observation, D::Error> {
-        let Wire { captured_at, subject, distance, quality, liveness } = Wire::deserialize(d)?;
-        let subject = subject.map(SubjectId);
-        Ok(Observation { captured_at, subject, distance, quality, liveness })
+        let Wire { captured_at, subject, look_alike, distance, quality, liveness } =
+            Wire::deserialize(d)?;
+        let (subject, look_alike) = (subject.map(SubjectId), look_alike.map(SubjectId));
+        Ok(Observation { captured_at, subject, look_alike, distance, quality, liveness })
     }
 }
 
@@ -361,6 +464,7 @@ mod tests {
         FromWorker::Observed(Observation {
             captured_at: Instant(1_000_000),
             subject: Some(SubjectId([1; 16])),
+            look_alike: None,
             distance: 0.25,
             quality: 1.0,
             liveness: Liveness::NotChecked,
@@ -372,15 +476,18 @@ mod tests {
     }
 
     #[test]
-    fn version_1_is_frozen() {
+    fn version_2_is_frozen() {
         let key = "05".repeat(32);
         assert_eq!(
             hex(&encode(&hello()).unwrap()),
-            format!("3000000000018005e0030003059a99993ee0c65b{key}")
+            format!(
+                "4800000000028005e00303059a99993ee0c65b000000c04180b518017b14ae47e17a843f9a9999999999\
+                 a93f{key}"
+            )
         );
         assert_eq!(
             hex(&encode(&observed()).unwrap()),
-            format!("1e00000002c0843d01{}0000803e0000803f00", "01".repeat(16))
+            format!("1f00000002c0843d01{}000000803e0000803f00", "01".repeat(16))
         );
         let alive = FromWorker::Alive { seen: 3, processed: 2, last_frame_at: None };
         assert_eq!(hex(&encode(&alive).unwrap()), "0400000003030200");
@@ -395,6 +502,14 @@ mod tests {
         let mut decoder = Decoder::new();
         decoder.feed(&bytes);
         assert!(decoder.next() == Parsed::Item(ToWorker::Enrol(sealed)));
+    }
+
+    #[test]
+    fn the_longest_lists_fit() {
+        let id = SubjectId([255; 16]);
+        let others = vec![id; MAX_LOOK_ALIKES];
+        assert!(encode(&FromWorker::LookAlikes { subject: id, others }).is_some());
+        assert!(encode(&ToWorker::Claim(vec![id; MAX_CLAIMED])).is_some());
     }
 
     #[test]
@@ -438,6 +553,9 @@ mod tests {
             Just(ToWorker::Frames),
             Just(ToWorker::Quit),
             id.clone().prop_map(ToWorker::Forget),
+            id.clone().prop_map(ToWorker::LookAlikes),
+            (id.clone(), id.clone()).prop_map(ToWorker::Separate),
+            proptest::collection::vec(id.clone(), 0..=MAX_CLAIMED).prop_map(ToWorker::Claim),
             (id, proptest::collection::vec(any::<u8>(), 0..600))
                 .prop_map(|(subject, bytes)| ToWorker::Enrol(Sealed { subject, bytes })),
         ]

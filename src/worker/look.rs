@@ -1,49 +1,66 @@
 //! What the worker does with a frame and with a template: all that ever holds either in the clear.
 
-use crate::domain::{Instant, Observation, SubjectId};
-use crate::vision::{Chain, ChainError, Face, Gallery, Options, Picture, Said, Template, Tracker};
+use crate::domain::{Instant, LivenessPolicy, SubjectId};
+use crate::vision::{
+    Bounds, Chain, ChainError, Expected, Face, Gates, Look, Options, Picture, Presence, Quality,
+    Roster, Said, Targets, Template, Tracker,
+};
 use crate::wire::template::{ModelHash, OpenError, Sealed, TemplateKey, open};
-use crate::wire::worker::{Hello, Refusal};
+use crate::wire::worker::{
+    Certainty, Hello, MAX_CLAIMED, MAX_LOOK_ALIKES, Refusal, Share, Terms, Tracking,
+};
 
 /// More templates than any gallery this project is measured with; it bounds the worker's memory.
 const MAX_TEMPLATES: usize = 100_000;
+/// No gate's people report more wrong recognitions than this; it bounds the memory for them.
+const MAX_APART: usize = 10_000;
 
 pub struct Looker {
     chain: Chain,
     tracker: Tracker,
-    gallery: Gallery,
+    roster: Roster,
+    gates: Gates,
+    /// Templates taken, and pairs kept apart.
+    taken: usize,
+    apart: usize,
     key: TemplateKey,
     width: u32,
     height: u32,
 }
 
 impl Looker {
-    pub fn new(chain: Chain, hello: Hello) -> Self {
-        let space = *chain.space();
+    /// The error says, to whoever configures the gate, what can't work.
+    pub fn new(chain: Chain, hello: Hello) -> Result<Self, String> {
         let told = hello.tracking;
-        let options = Options {
-            min_frames: told.min_frames,
-            max_frames: told.max_frames,
-            min_quality: told.min_quality,
-            rearm: told.rearm,
-            ..Options::new(told.threshold.unwrap_or(space.metric.threshold))
+        if told.liveness == LivenessPolicy::Model && !chain.has_liveness_model() {
+            return Err("liveness = \"model\" needs liveness_model, the manifest of one".into());
+        }
+        let (evidence, cohort) = chain.certainty();
+        let targets = Targets {
+            strangers_accepted: told.strangers_accepted,
+            residents_refused: told.residents_refused,
         };
-        Self {
+        let roster = Roster::new(*chain.space(), evidence, cohort, targets);
+        let options = options(&told, &roster, hello.width, hello.height);
+        Ok(Self {
             chain,
             tracker: Tracker::new(options),
-            gallery: Gallery::new(space),
+            roster,
+            gates: Gates::default(),
+            taken: 0,
+            apart: 0,
             key: hello.template_key,
             width: hello.width,
             height: hello.height,
-        }
+        })
     }
 
     pub fn model(&self) -> ModelHash {
-        ModelHash(self.gallery.space().model)
+        ModelHash(self.roster.space().model)
     }
 
     pub fn enrol(&mut self, sealed: &Sealed) -> Result<(), Refusal> {
-        if self.gallery.len() >= MAX_TEMPLATES {
+        if self.taken >= MAX_TEMPLATES {
             return Err(Refusal::Full);
         }
         let model = self.model();
@@ -55,33 +72,113 @@ impl Looker {
         // Moved, not copied; the template wipes them.
         let template = Template::new(model.0, std::mem::take(&mut *numbers))
             .map_err(|_| Refusal::Malformed)?;
-        self.gallery.add(sealed.subject, &template).map_err(|_| Refusal::Model)
+        self.roster.add(sealed.subject, &template).map_err(|_| Refusal::Model)?;
+        self.taken += 1;
+        Ok(())
     }
 
     pub fn forget(&mut self, subject: &SubjectId) {
-        self.gallery.remove(subject);
+        self.taken = self.taken.saturating_sub(self.roster.remove(subject));
     }
 
-    /// Who was seen, now that this frame is in. An error means that no frame can be looked at.
-    pub fn look(&mut self, frame: &[u8], captured_at: Instant) -> Result<Vec<Observation>, String> {
+    pub fn separate(&mut self, (a, b): (SubjectId, SubjectId)) {
+        if self.apart < MAX_APART {
+            self.apart += 1;
+            self.roster.separate(a, b);
+        }
+    }
+
+    pub fn claim(&mut self, now: Instant, mut among: Vec<SubjectId>) {
+        among.truncate(MAX_CLAIMED);
+        self.tracker.claim(now, among);
+    }
+
+    pub fn look_alikes(&mut self, subject: &SubjectId) -> Vec<SubjectId> {
+        let mut others = self.roster.look_alikes(subject);
+        others.truncate(MAX_LOOK_ALIKES);
+        others
+    }
+
+    /// By which terms people are found from now on, if people came or went.
+    pub fn terms(&mut self) -> Option<Terms> {
+        let terms = self.roster.settle()?;
+        let share = |e: Expected| Share {
+            expected: e.share,
+            at_most: e.at_most,
+            extrapolated: e.extrapolated,
+        };
+        Some(Terms {
+            people: self.roster.subjects() as u64,
+            threshold: terms.map_or(self.roster.space().metric.threshold, |t| t.threshold),
+            certainty: terms.map(|t| Certainty {
+                supported: t.supported,
+                claim_needed: t.claim_needed,
+                compared: t.compared,
+                strangers_accepted: share(t.strangers_accepted),
+                residents_refused: share(t.residents_refused),
+            }),
+        })
+    }
+
+    /// What is to be said, now that this frame is in. An error means that no frame can be looked at.
+    pub fn look(&mut self, frame: &[u8], captured_at: Instant) -> Result<Vec<Said>, String> {
         let picture = Picture::from_i420(self.width, self.height, frame)
             .map_err(|e| format!("a frame: {e}"))?;
         let faces = self.chain.faces_in_frame(&picture).map_err(|e| e.to_string())?;
-        let sightings: Vec<_> = faces.iter().map(Face::sighting).collect();
+        let sighting = |face: &Face| {
+            let flaw = Quality::of(&picture, face).map(|quality| quality.flaw(&self.gates));
+            // One whose landmarks make no face is no evidence either.
+            let quality = if flaw.is_some() { face.quality } else { 0.0 };
+            (flaw.flatten(), quality)
+        };
+        let judged: Vec<_> = faces.iter().map(sighting).collect();
+        let sightings: Vec<_> = faces
+            .iter()
+            .zip(judged)
+            .map(|(face, (flaw, quality))| {
+                let mut seen = face.sighting(flaw);
+                seen.quality = quality;
+                seen
+            })
+            .collect();
         let chain = &mut self.chain;
-        let said = self.tracker.handle(captured_at, &sightings, &self.gallery, |index| {
+        self.tracker.handle(captured_at, &sightings, &self.roster, |index| {
             let Some(face) = faces.get(index) else { return Ok(None) };
-            match chain.template(&picture, face) {
-                Ok(template) => Ok(Some(template)),
+            let look = chain
+                .template(&picture, face)
+                .and_then(|template| Ok(Look { template, living: chain.living(&picture, face)? }));
+            match look {
+                Ok(look) => Ok(Some(look)),
                 // This face, in this frame; the next may be better.
                 Err(ChainError::Alignment | ChainError::Template(_)) => Ok(None),
                 Err(e @ ChainError::Model(_)) => Err(e.to_string()),
             }
-        })?;
-        let observations = said.into_iter().filter_map(|said| match said {
-            Said::Observation(observation) => Some(observation),
-            Said::Hint(_) => None,
-        });
-        Ok(observations.collect())
+        })
+    }
+}
+
+fn options(told: &Tracking, roster: &Roster, width: u32, height: u32) -> Options {
+    let (width, height) = (width as f32, height as f32);
+    let region = told.region.map(|[x, y, w, h]| Bounds {
+        x: x * width,
+        y: y * height,
+        width: w * width,
+        height: h * height,
+    });
+    let presence = Presence {
+        region,
+        min_pupils_px: told.min_pupils_px,
+        dwell: told.dwell,
+        ..Presence::default()
+    };
+    Options {
+        // What certainty was measured with is what it holds for.
+        min_frames: roster.frames().unwrap_or(told.min_frames),
+        max_frames: roster.frames().unwrap_or(told.max_frames),
+        min_quality: told.min_quality,
+        rearm: told.rearm,
+        presence,
+        liveness: told.liveness,
+        ..Options::new(roster.space().metric.threshold)
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::{Clock, Instant};
 use crate::failure::Failure;
 use crate::io::clock::SystemClock;
 use crate::io::tflite;
-use crate::vision::{Chain, Picture};
+use crate::vision::{Chain, Picture, Said};
 use crate::wire::worker::{ALIVE_EVERY, FromWorker, ToWorker, VERSION, encode};
 use clap::Args as ClapArgs;
 use std::os::unix::net::UnixStream;
@@ -32,6 +32,9 @@ pub struct Args {
     /// Manifest of the embedding model
     #[arg(long)]
     embedding: PathBuf,
+    /// Manifest of an anti-spoofing model
+    #[arg(long)]
+    liveness: Option<PathBuf>,
     /// Threads for inference
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     threads: u8,
@@ -90,7 +93,7 @@ fn work(args: &Args, socket: &UnixStream) -> Result<(), End> {
             hello.width, hello.height
         )));
     };
-    let mut looker = Looker::new(chain, hello);
+    let mut looker = Looker::new(chain, hello).map_err(End::Unfit)?;
     say(socket, &FromWorker::Ready { model: looker.model(), embedding, sandbox })?;
 
     let mailbox = Arc::new(Mailbox::default());
@@ -116,18 +119,30 @@ fn turns(socket: &UnixStream, mailbox: &Mailbox, looker: &mut Looker) -> Result<
                     looker.forget(&subject);
                     say(socket, &FromWorker::Forgotten { subject })?;
                 }
+                ToWorker::Separate(pair) => looker.separate(pair),
+                ToWorker::Claim(among) => looker.claim(SystemClock.now(), among),
+                ToWorker::LookAlikes(subject) => {
+                    settle(socket, looker)?;
+                    let others = looker.look_alikes(&subject);
+                    say(socket, &FromWorker::LookAlikes { subject, others })?;
+                }
                 ToWorker::Quit => return Ok(()),
                 ToWorker::Hello(_) | ToWorker::Frames => {
                     return Err(End::Alone("the daemon said Hello twice".to_owned()));
                 }
             }
         }
+        settle(socket, looker)?;
         if let Some(frame) = frame {
-            let seen = looker.look(&frame.data, frame.captured_at).map_err(End::Unfit)?;
+            let said = looker.look(&frame.data, frame.captured_at).map_err(End::Unfit)?;
             mailbox.give_back(frame.data);
             processed += 1;
-            for observation in seen {
-                say(socket, &FromWorker::Observed(observation))?;
+            for said in said {
+                let message = match said {
+                    Said::Observation(observation) => FromWorker::Observed(observation),
+                    Said::Hint(hint) => FromWorker::Hint(hint),
+                };
+                say(socket, &message)?;
             }
         }
         // Only here, after a whole turn: a loop that hangs doesn't say that it lives.
@@ -144,6 +159,11 @@ fn turns(socket: &UnixStream, mailbox: &Mailbox, looker: &mut Looker) -> Result<
     }
 }
 
+/// Tells by which terms people are found, if people came or went.
+fn settle(socket: &UnixStream, looker: &mut Looker) -> Result<(), End> {
+    looker.terms().map_or(Ok(()), |terms| say(socket, &FromWorker::Terms(terms)))
+}
+
 /// The chain of models, and the embedding's name.
 fn load(args: &Args) -> Result<(Chain, String), String> {
     let model = |path: &Path| tflite::load(path, args.threads).map_err(|e| e.to_string());
@@ -151,6 +171,9 @@ fn load(args: &Args) -> Result<(Chain, String), String> {
     let name = embedding.manifest().name.clone();
     let (detector, landmarks) = (model(&args.detector)?, model(&args.landmarks)?);
     let mut chain = Chain::new(detector, landmarks, embedding).map_err(|e| e.to_string())?;
+    if let Some(liveness) = &args.liveness {
+        chain.set_liveness_model(model(liveness)?).map_err(|e| e.to_string())?;
+    }
     // Once before the door is shut, so that what the library does only on its first run, it has done.
     let blank = Picture::from_rgb(128, 128, vec![0; 128 * 128 * 3]).map_err(|e| e.to_string())?;
     chain.faces(&blank).map_err(|e| e.to_string())?;

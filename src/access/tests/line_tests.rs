@@ -133,6 +133,13 @@ pub(super) fn what(text: &str, at: Instant) -> What {
             let at = at + Duration::from_micros(1);
             vec![face(at, Some(number(n)), Duration::ZERO, Liveness::NotChecked)]
         }
+        ["face", n, "or", m] => {
+            let mut seen = face(at, Some(number(n)), Duration::ZERO, Liveness::NotChecked);
+            if let Input::Face(observation) = &mut seen {
+                observation.look_alike = Some(subject(number(m)));
+            }
+            vec![seen]
+        }
         ["stranger"] => vec![face(at, None, Duration::ZERO, Liveness::NotChecked)],
         ["opens"] => wire(Wire::Contact, LineState::Active),
         ["closes"] => wire(Wire::Contact, LineState::Normal),
@@ -232,6 +239,7 @@ fn face(at: Instant, who: Option<u8>, age: Duration, liveness: Liveness) -> Inpu
     Input::Face(Observation {
         captured_at: at - age,
         subject: who.map(subject),
+        look_alike: None,
         distance: 0.3,
         quality: 1.0,
         liveness,

@@ -31,6 +31,38 @@ fn a_stale_face_one_from_the_future_and_one_that_may_not_live_open_nothing() {
     );
 }
 
+/// Too near to each other to say which: either is a grant where both may pass now, else it is no match.
+#[test]
+fn look_alikes_pass_together_or_not_at_all() {
+    let two = "person 7 has card, face
+         person 8 has card, face
+         person 9 has card
+         person 10 has card, face, until 1h
+         person 11 has card, face, uses 3
+        ";
+    play(
+        usual(),
+        &format!(
+            "{two}at 0s face 7 or 8 -> unlock, AccessGranted face
+         at 1s opens -> lock, AccessTaken face
+         at 2s closes
+         at 20s face 9 or 7 -> Denied face CredentialNotFound
+         at 30s face 7 or 9 -> Denied face CredentialNotFound
+         at 40s face 7 or 99 -> Denied face CredentialNotFound
+         at 50s face 7 or 11 -> Denied face CredentialNotFound
+         at 60s face 10 or 7 -> unlock, AccessGranted face
+         at 61s opens -> lock, AccessTaken face
+         at 62s closes
+         at 3601s face 10 or 7 -> Denied face CredentialNotFound
+         at 3602s face 7 or 10 -> Denied face CredentialNotFound
+         at 3603s face 7 -> unlock, AccessGranted face"
+        ),
+    );
+    let rule = PassbackRule::Soft;
+    let named = Options { passback: Passback { rule, timeout: None }, ..with_exit_reader(usual()) };
+    play(named, &format!("{two}at 0s face 7 or 8 -> Denied face CredentialNotFound"));
+}
+
 #[test]
 fn faces_that_were_refused_change_no_card_decision() {
     play(

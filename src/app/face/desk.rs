@@ -3,11 +3,11 @@
 use super::child::{self, Child};
 use super::link::{self, Link};
 use super::plan::{Action, FaceState, Input, Plan};
-use super::{FaceEvent, FaceStatus, Note, Options, lock};
+use super::{Enrolled, FaceEvent, FaceStatus, Note, Options, lock};
 use crate::domain::{Clock, Duration, SubjectId};
 use crate::io::clock::SystemClock;
 use crate::io::template_key;
-use crate::wire::template::{MAX_SEALED, Sealed};
+use crate::wire::template::MAX_SEALED;
 use crate::wire::worker::{FromWorker, Hello, Refusal, ToWorker, VERSION};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::process::{Command, Stdio};
@@ -55,7 +55,7 @@ pub struct Desk<G, E> {
     next_id: u64,
 }
 
-impl<G: Fn() -> Vec<Sealed>, E: Fn(FaceEvent)> Desk<G, E> {
+impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
     pub fn new(
         options: Options,
         gallery: G,
@@ -112,15 +112,16 @@ impl<G: Fn() -> Vec<Sealed>, E: Fn(FaceEvent)> Desk<G, E> {
                 }
                 self.reap(id);
             }
-            Note::Enrol(sealed) if sealed.bytes.len() > MAX_SEALED => {
+            Note::Tell(ToWorker::Enrol(sealed)) if sealed.bytes.len() > MAX_SEALED => {
                 let (subject, outcome) = (sealed.subject, Err(Refusal::Malformed));
                 (self.emit)(FaceEvent::Enrolled { subject, outcome });
             }
-            Note::Enrol(sealed) => self.send(plan, ToWorker::Enrol(sealed)),
-            Note::Forget(subject) if self.worker.as_ref().is_some_and(|w| w.ready) => {
-                self.send(plan, ToWorker::Forget(subject));
+            Note::Tell(ToWorker::Forget(subject))
+                if self.worker.as_ref().is_none_or(|w| !w.ready) =>
+            {
+                (self.emit)(FaceEvent::Forgotten { subject });
             }
-            Note::Forget(subject) => (self.emit)(FaceEvent::Forgotten { subject }),
+            Note::Tell(message) => self.send(plan, message),
             Note::Said(..) | Note::Garbled(..) | Note::Stop => {}
         }
     }
@@ -162,13 +163,25 @@ impl<G: Fn() -> Vec<Sealed>, E: Fn(FaceEvent)> Desk<G, E> {
             }
             FromWorker::Enrolled { subject, outcome } => self.enrolled(subject, outcome),
             FromWorker::Forgotten { subject } => (self.emit)(FaceEvent::Forgotten { subject }),
+            FromWorker::Hint(hint) => (self.emit)(FaceEvent::Hint(hint)),
+            FromWorker::Terms(terms) => {
+                lock(&self.status).terms = Some(terms);
+                (self.emit)(FaceEvent::Terms(terms));
+            }
+            FromWorker::LookAlikes { subject, others } => {
+                (self.emit)(FaceEvent::LookAlikes { subject, others });
+            }
         }
     }
 
     fn load_gallery(&mut self) {
-        let mut templates = (self.gallery)();
+        let Enrolled { mut templates, apart } = (self.gallery)();
         let Some(worker) = &mut self.worker else { return };
         worker.ready = true;
+        // One that takes no messages yet is new; its gallery would not fit either.
+        for pair in apart {
+            let _ = worker.link.message(ToWorker::Separate(pair));
+        }
         let all = templates.len();
         // Longer is no sealed template, and would not fit into a message.
         templates.retain(|t| t.bytes.len() <= MAX_SEALED);
@@ -279,6 +292,9 @@ impl<G: Fn() -> Vec<Sealed>, E: Fn(FaceEvent)> Desk<G, E> {
             .arg(&options.landmarks)
             .arg("--embedding")
             .arg(&options.embedding)
+            .args(
+                options.liveness.iter().flat_map(|path| ["--liveness".as_ref(), path.as_os_str()]),
+            )
             .arg("--threads")
             .arg(options.threads.to_string())
             .env_clear()

@@ -274,6 +274,8 @@ door = "main"
 template_key = "template.key"
 width = 480
 height = 640
+# Whoever plays is a picture.
+liveness = "off"
 capture = ["{face_program}", "frames", "{stage}", "--live", "--width", "480", "--height", "640"]
 "#,
             face_program = self.program.with_file_name("eithergate-face").display(),

@@ -3,7 +3,7 @@
 use super::door_named;
 use crate::config::Face;
 use crate::config::raw::Section;
-use crate::domain::{DoorId, Duration};
+use crate::domain::{DoorId, Duration, LivenessPolicy};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -37,6 +37,13 @@ pub(super) fn face(
     let embedding = s.text("embedding").map_or("embedding.toml".into(), |i| i.value);
     let threads = s.whole_or("threads", 1..=4, 1) as u8;
     let max_age = Duration::from_millis(s.whole_or("max_age_ms", 100..=5_000, 1_000));
+    let region = region(&s);
+    let min_pupils_px = s.whole_or("min_pupils_px", 16..=400, 24) as f32;
+    let dwell = Duration::from_millis(s.whole_or("dwell_ms", 0..=1_000, 400));
+    let (liveness, liveness_model) = liveness(&s);
+    let per_mille = |key, default| s.whole_or(key, 1..=500, default) as f64 / 1_000.0;
+    let strangers_accepted = per_mille("strangers_accepted_per_mille", 10);
+    let residents_refused = per_mille("residents_refused_per_mille", 50);
     s.finish();
     Some(Face {
         door: door?,
@@ -48,5 +55,44 @@ pub(super) fn face(
         width,
         height,
         max_age,
+        region,
+        min_pupils_px,
+        dwell,
+        liveness,
+        liveness_model,
+        strangers_accepted,
+        residents_refused,
     })
+}
+
+/// Percents in the file, shares from here on.
+fn region(s: &Section<'_>) -> Option<[f32; 4]> {
+    let region = s.wholes::<4>("region", 0..=100)?;
+    let [left, top, width, height] = region.value;
+    if width == 0 || height == 0 || left + width > 100 || top + height > 100 {
+        s.note(
+            region.span,
+            "region",
+            "left, top, width, height in percent must lie in the picture: [20, 0, 60, 100] leaves \
+             out a fifth on each side",
+        );
+        return None;
+    }
+    Some(region.value.map(|percent| percent as f32 / 100.0))
+}
+
+fn liveness(s: &Section<'_>) -> (LivenessPolicy, Option<String>) {
+    use LivenessPolicy::{Blink, Model, Motion, Off};
+    let words = [Off, Motion, Blink, Model].map(|policy| (policy.name(), policy));
+    let policy = s.choice("liveness", &words, Motion);
+    let model = s.text("liveness_model");
+    match &model {
+        None if policy == Model => s.missing("liveness_model", "\"liveness.toml\""),
+        Some(item) if policy != Model => {
+            let what = "is used with liveness = \"model\" alone: leave one of them out";
+            s.note(item.span.clone(), "liveness_model", what);
+        }
+        _ => {}
+    }
+    (policy, model.map(|item| item.value))
 }

@@ -2,7 +2,7 @@
 //! to tell them when it doesn't work out.
 
 use super::{Instant, Track};
-use crate::domain::Duration;
+use crate::domain::{Duration, Hint};
 use crate::vision::geometry::Bounds;
 
 /// Where and how a person stands who is asking.
@@ -32,17 +32,6 @@ impl Default for Presence {
             card_after: Duration::from_millis(1_250),
         }
     }
-}
-
-/// What to show the person who is asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hint {
-    ComeCloser,
-    LookAtCamera,
-    HoldStill,
-    BetterLight,
-    UncoverFace,
-    UseCard,
 }
 
 /// Since when, and until when, something holds that may be interrupted for a moment.

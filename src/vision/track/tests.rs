@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::SubjectId;
+use crate::vision::certainty::Targets;
 use crate::vision::manifest::{Metric, MetricKind};
 use proptest::prelude::*;
 
@@ -23,10 +23,15 @@ fn template(values: [f32; 3]) -> Template {
     Template::new(SPACE.model, values.to_vec()).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// Nobody is enrolled.
+fn nobody() -> Roster {
+    Roster::new(SPACE, None, None, Targets::default())
+}
+
 /// A face in a frame, and whose it is.
 #[derive(Clone, Copy)]
 struct Seen {
-    sighting: Sighting,
+    sighting: Sighting<'static>,
     who: [f32; 3],
 }
 
@@ -38,7 +43,8 @@ fn at(x: f32, who: [f32; 3]) -> Seen {
 fn sized(x: f32, side: f32, who: [f32; 3]) -> Seen {
     let bounds = Bounds { x, y: 100.0, width: side, height: side };
     let eyes = [[x + 0.3 * side, 130.0], [x + 0.7 * side, 130.0]];
-    Seen { sighting: Sighting { bounds, eyes, quality: 0.9, flaw: None }, who }
+    let sighting = Sighting { bounds, eyes, quality: 0.9, flaw: None, points: &[], depths: &[] };
+    Seen { sighting, who }
 }
 
 fn poor(quality: f32, mut seen: Seen) -> Seen {
@@ -53,7 +59,7 @@ fn flawed(flaw: Hint, mut seen: Seen) -> Seen {
 
 /// A gallery of Ann (1) and Bob (2), a tracker, and a clock that ticks a frame at a time.
 struct Gate {
-    gallery: Gallery,
+    roster: Roster,
     tracker: Tracker,
     now: Instant,
     seen: Vec<(u64, Option<u8>)>,
@@ -73,12 +79,13 @@ impl Gate {
     }
 
     fn asking() -> Self {
-        let mut gallery = Gallery::new(SPACE);
+        let mut roster = nobody();
         for (n, who) in [(1, ANN), (2, BOB)] {
-            gallery.add(id(n), &template(who)).unwrap_or_else(|e| panic!("{e}"));
+            roster.add(id(n), &template(who)).unwrap_or_else(|e| panic!("{e}"));
         }
+        roster.settle();
         Self {
-            gallery,
+            roster,
             tracker: Tracker::new(Options::new(0.5)),
             now: Instant(10_000_000),
             seen: Vec::new(),
@@ -95,9 +102,10 @@ impl Gate {
             let sightings: Vec<_> = faces.iter().map(|f| f.sighting).collect();
             let ms = (self.now.0 - 10_000_000) / 1000;
             let (embedded, model) = (&mut self.embedded, self.model);
-            let said = self.tracker.handle(self.now, &sightings, &self.gallery, |index| {
+            let said = self.tracker.handle(self.now, &sightings, &self.roster, |index| {
                 embedded.push((ms, faces[index].who));
-                Template::new(model, faces[index].who.to_vec()).map(Some)
+                Template::new(model, faces[index].who.to_vec())
+                    .map(|template| Some(Look { template, living: None }))
             });
             for said in said.unwrap_or_else(|e| panic!("{e}")) {
                 match said {
@@ -205,7 +213,8 @@ fn what_is_no_single_match_matches_when_fused() {
 #[test]
 fn an_empty_gallery_and_another_models_templates_match_nobody() {
     let mut gate = Gate::new();
-    gate.gallery = Gallery::new(SPACE);
+    gate.roster = nobody();
+    gate.roster.settle();
     gate.play(5, || vec![at(200.0, ANN)]);
     assert_eq!(gate.seen, [(500, None)]);
     let mut gate = Gate::new();

@@ -124,6 +124,7 @@ mod tests {
             quality: 1.0,
             eyes: [[0.0; 2]; 2],
             mesh,
+            depths: Vec::new(),
         };
         let faces = [face(30.0, vec![[35.5, 20.5]]), face(-1e30, vec![[f32::MAX, -5.0]])];
         annotate(&picture, &faces, &out)?;

@@ -1,0 +1,251 @@
+//! Who is enrolled at this gate: taken in, taken out, kept apart from each other. The store is told first and
+//! the worker after it, and what the worker acknowledges is waited for, because whoever asks for a removal
+//! wants to know that it is done.
+
+use super::control::{Consent, Desk, MAX_TEMPLATES};
+use super::face::{Enrolled, FaceEvent, Supervisor};
+use crate::domain::{Directory, SubjectId};
+use crate::io::store::Store;
+use crate::wire::template::Sealed;
+use crate::wire::worker::Refusal;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The worker's answers kept for somebody who waits: more than one question brings.
+const ANSWERS: usize = 64;
+/// How long somebody waits for them. A worker between two frames answers in a tenth of a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A template as stored: sealed, with the consent it rests on.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    subject: String,
+    sealed: String,
+    consent: Consent,
+}
+
+/// What the worker answered of late.
+#[derive(Default)]
+pub(super) struct Answers {
+    got: Mutex<VecDeque<FaceEvent>>,
+    changed: Condvar,
+}
+
+impl Answers {
+    /// Keeps what is an answer; never waits.
+    pub(super) fn note(&self, event: &FaceEvent) {
+        let answers = matches!(
+            event,
+            FaceEvent::Enrolled { .. } | FaceEvent::Forgotten { .. } | FaceEvent::LookAlikes { .. }
+        );
+        if answers {
+            let mut got = self.got.lock().unwrap_or_else(PoisonError::into_inner);
+            if got.len() == ANSWERS {
+                got.pop_front();
+            }
+            got.push_back(event.clone());
+            drop(got);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Before a question: earlier answers are none to it.
+    fn clear(&self) {
+        self.got.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The first answer that is wanted, or `None` if it doesn't come in time.
+    fn wait<T>(&self, until: Instant, wanted: impl Fn(&FaceEvent) -> Option<T>) -> Option<T> {
+        let mut got = self.got.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(found) = got.iter().find_map(&wanted) {
+                return Some(found);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            got = self.changed.wait_timeout(got, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// All that is enrolled, for a worker that starts.
+pub(super) fn roll(store: &Store) -> Enrolled {
+    let records = store.templates().unwrap_or_else(|error| {
+        tracing::error!(%error, "the templates can't be read: nobody is recognised");
+        Vec::new()
+    });
+    let templates = records
+        .iter()
+        .filter_map(|record| {
+            let stored: Stored = serde_json::from_slice(record).ok()?;
+            let subject = stored.subject.parse().ok()?;
+            Some(Sealed { subject, bytes: STANDARD.decode(stored.sealed).ok()? })
+        })
+        .collect();
+    Enrolled { templates, apart: apart(store) }
+}
+
+fn apart(store: &Store) -> Vec<(SubjectId, SubjectId)> {
+    let pairs = store.apart().unwrap_or_else(|error| {
+        tracing::error!(%error, "the pairs kept apart can't be read");
+        Vec::new()
+    });
+    pairs.into_iter().map(|(a, b)| (SubjectId(a), SubjectId(b))).collect()
+}
+
+fn subject(text: &str) -> Result<SubjectId, String> {
+    text.parse().map_err(|e| format!("subject: {e}"))
+}
+
+/// Keeps these templates for a subject who consented, in place of any before.
+pub(super) fn enrol(
+    name: &str,
+    sealed: &[String],
+    consent: Consent,
+    desk: &Desk,
+) -> Result<Value, String> {
+    let id = subject(name)?;
+    if sealed.is_empty() || sealed.len() > MAX_TEMPLATES {
+        return Err(format!("enrol 1 to {MAX_TEMPLATES} templates"));
+    }
+    if consent.notice.trim().is_empty() || consent.notice.len() > 200 {
+        return Err("name the notice that was consented to".into());
+    }
+    // The office refuses this too; a gate doesn't rely on it.
+    let right = desk.shared.allowlist().subject(&id).ok_or(
+        "the allowlist of this gate doesn't have this subject: publish one that does, then enrol",
+    )?;
+    if !right.ways.card || !right.ways.face {
+        return Err("this subject has not got both a card and the wish to use a face in the \
+                    allowlist: a face is never the only way in"
+            .into());
+    }
+    let mut records = Vec::new();
+    let mut templates = Vec::new();
+    for text in sealed {
+        let bytes = STANDARD.decode(text).map_err(|_| "a template is no base64")?;
+        let stored =
+            Stored { subject: name.into(), sealed: text.clone(), consent: consent.clone() };
+        records.push(serde_json::to_vec(&stored).map_err(|e| e.to_string())?);
+        templates.push(Sealed { subject: id, bytes });
+    }
+    desk.store.put_templates(&id.0, &records).map_err(|e| e.to_string())?;
+    let count = templates.len();
+    if let Ok(all) = desk.store.templates() {
+        desk.shared.health().face.templates = all.len();
+    }
+    let apart = apart(&desk.store);
+    desk.answers.clear();
+    // In place of any before. One that is too busy has them from the store at the worker's next start.
+    let told = tell(desk, |face| {
+        let _ = face.forget(id);
+        for template in templates {
+            let _ = face.enrol(template);
+        }
+        for (a, b) in apart.iter().filter(|(a, b)| *a == id || *b == id) {
+            let _ = face.separate(*a, *b);
+        }
+        let _ = face.look_alikes(id);
+    });
+    if !told {
+        return Ok(json!({ "templates": count, "taken": Value::Null, "look_alikes": Value::Null }));
+    }
+    let until = Instant::now() + PATIENCE;
+    let look_alikes = desk.answers.wait(until, |event| match event {
+        FaceEvent::LookAlikes { subject, others } if *subject == id => Some(others.len()),
+        _ => None,
+    });
+    // They were sent before, so they are answered by now.
+    let (taken, refused) = outcomes(desk, id);
+    Ok(json!({
+        "templates": count,
+        "taken": look_alikes.map(|_| taken),
+        "refused": refused.map(|why| why.to_string()),
+        "look_alikes": look_alikes,
+    }))
+}
+
+fn outcomes(desk: &Desk, id: SubjectId) -> (usize, Option<Refusal>) {
+    let got = desk.answers.got.lock().unwrap_or_else(PoisonError::into_inner);
+    let outcomes = got.iter().filter_map(|event| match event {
+        FaceEvent::Enrolled { subject, outcome } if *subject == id => Some(*outcome),
+        _ => None,
+    });
+    outcomes.fold((0, None), |(taken, refused), outcome| match outcome {
+        Ok(()) => (taken + 1, refused),
+        Err(why) => (taken, Some(why)),
+    })
+}
+
+/// Deletes a subject's templates and what was said of them: from the store, and from the worker's memory.
+/// `removed` is what the worker has acknowledged, or null where none runs.
+pub(super) fn forget(name: &str, desk: &Desk) -> Result<Value, String> {
+    let id = subject(name)?;
+    let templates = desk.store.remove_enrolled(&id.0).map_err(|e| e.to_string())?;
+    if let Ok(all) = desk.store.templates() {
+        desk.shared.health().face.templates = all.len();
+    }
+    desk.answers.clear();
+    let mut busy = false;
+    let told = tell(desk, |face| busy = face.forget(id).is_err());
+    let removed = (told && !busy).then(|| {
+        desk.answers.wait(Instant::now() + PATIENCE, |event| match event {
+            FaceEvent::Forgotten { subject } if *subject == id => Some(()),
+            _ => None,
+        })
+    });
+    let removed = match removed {
+        Some(acknowledged) => json!(acknowledged.is_some()),
+        None if told => json!(false),
+        None => Value::Null,
+    };
+    Ok(json!({ "templates": templates, "removed": removed }))
+}
+
+/// Somebody who is `name` was taken for `other`: from now on nearly is not enough between them.
+pub(super) fn not_me(name: &str, other: &str, desk: &Desk) -> Result<Value, String> {
+    let (a, b) = (subject(name)?, subject(other)?);
+    if a == b {
+        return Err("name two subjects: who it was, and who it was taken for".into());
+    }
+    desk.store.put_apart(&a.0, &b.0).map_err(|e| e.to_string())?;
+    let mut busy = false;
+    let told = tell(desk, |face| busy = face.separate(a, b).is_err());
+    Ok(json!({ "now": told && !busy }))
+}
+
+/// Whether there is a face path to tell.
+fn tell(desk: &Desk, say: impl FnOnce(&Supervisor)) -> bool {
+    let face = desk.face.lock().unwrap_or_else(PoisonError::into_inner);
+    face.as_ref().map(say).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_answers_are_kept_and_not_for_ever() {
+        let answers = Answers::default();
+        let id = |n: u8| SubjectId([n; 16]);
+        answers.note(&FaceEvent::Up);
+        for n in 0..=ANSWERS as u8 {
+            answers.note(&FaceEvent::Forgotten { subject: id(n) });
+        }
+        let now = Instant::now();
+        let forgotten = |n: u8| {
+            answers.wait(now, |e| (*e == FaceEvent::Forgotten { subject: id(n) }).then_some(()))
+        };
+        assert_eq!((forgotten(0), forgotten(1)), (None, Some(())), "the oldest went");
+        assert_eq!(answers.wait(now, |e| (*e == FaceEvent::Up).then_some(())), None);
+        answers.clear();
+        assert_eq!(answers.wait(now, |_| Some(())), None);
+    }
+}
