@@ -4,7 +4,7 @@ CARGO ?= cargo
 RELEASE := --release --features face,osdp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench models fuzz sim mutants
+.PHONY: help setup build demo test bench models fuzz sim mutants traces
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ models: setup ## rebuild the model files from their origins and compare checksum
 
 fuzz: ## fuzz what takes outside input, FUZZ_S seconds each (600); a finding ends it
 	fuzz/run.sh
+
+traces: setup ## a thousand recognitions, then a search of all files for pictures and templates (RECOGNITIONS=N)
+	EITHERGATE_RECOGNITIONS=$(or $(RECOGNITIONS),1000) $(CARGO) test $(RELEASE) --test privacy_traces -- --nocapture
 
 sim: setup ## ten thousand days at simulated gates, every invariant watched; ARGS="--days N --seed N --only SEED"
 	$(CARGO) run $(RELEASE) -- simulate --least 1000 $(ARGS)

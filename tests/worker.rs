@@ -1,24 +1,26 @@
 //! The face path with the real binary and the real models: seen, lost, found again.
 #![cfg(feature = "face")]
 
-use eithergate::app::face::{Enrolled, FaceEvent, FaceState, FaceStatus, Options, Supervisor};
-use eithergate::domain::{FaceFault, LivenessPolicy, SubjectId};
+#[path = "worker/rig.rs"]
+mod rig;
+
+use eithergate::app::face::{FaceEvent, FaceState, Options};
+use eithergate::domain::{FaceFault, Hint, Liveness, LivenessPolicy, SubjectId};
 use eithergate::wire::template::{MAX_SEALED, Sealed};
-use eithergate::wire::worker::{Refusal, Tracking};
+use eithergate::wire::worker::{Refusal, Terms};
+use rig::{Gate, signal, until};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_eithergate-face");
 const SUBJECT: &str = "00112233445566778899aabbccddeeff";
+const OTHER: &str = "ffeeddccbbaa99887766554433221100";
 /// Generous: two cores may be busy with other tests.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -44,150 +46,6 @@ fn json(output: &Output) -> Value {
 
 fn show(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A gate's folder: a key, and pictures for the camera to show.
-struct Gate {
-    dir: tempfile::TempDir,
-    events: Option<Receiver<FaceEvent>>,
-    gallery: Arc<Mutex<Vec<Sealed>>>,
-}
-
-impl Gate {
-    fn new(shows: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let key = dir.path().join("template.key");
-        fs::write(&key, "5a".repeat(32)).unwrap();
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-        let pictures = dir.path().join("pictures");
-        fs::create_dir(&pictures).unwrap();
-        for name in shows {
-            fs::copy(picture(name), pictures.join(name)).unwrap();
-        }
-        Self { dir, events: None, gallery: Arc::default() }
-    }
-
-    fn key(&self) -> PathBuf {
-        self.dir.path().join("template.key")
-    }
-
-    fn options(&self) -> Options {
-        let models = root().join("models");
-        let pictures = self.dir.path().join("pictures").display().to_string();
-        // The gap is longer than the tracker's: each picture is a presentation of its own.
-        let capture = [
-            PROGRAM,
-            "frames",
-            &pictures,
-            "--loop",
-            "--hold-ms",
-            "2000",
-            "--gap-ms",
-            "2000",
-            "--fps",
-            "8",
-            "--width",
-            "480",
-            "--height",
-            "640",
-        ];
-        Options {
-            program: PROGRAM.into(),
-            detector: models.join("detector.toml"),
-            landmarks: models.join("landmarks.toml"),
-            embedding: models.join("embedding.toml"),
-            liveness: None,
-            threads: 1,
-            template_key: self.key(),
-            capture: capture.iter().map(|s| (*s).to_owned()).collect(),
-            width: 480,
-            height: 640,
-            // Whoever plays is a picture.
-            tracking: Tracking { liveness: LivenessPolicy::Off, ..Tracking::default() },
-        }
-    }
-
-    /// Seals a picture's face for [`subject`], as enrolment does.
-    fn seal(&self, name: &str) -> Sealed {
-        let output = Command::new(PROGRAM)
-            .args(["embed", "--subject", SUBJECT, "--models"])
-            .arg(root().join("models"))
-            .arg("--seal")
-            .arg(self.key())
-            .arg(picture(name))
-            .output()
-            .unwrap();
-        let line = json(&output);
-        assert_eq!(line["subject"], SUBJECT, "{line}");
-        let sealed = line["sealed"].as_str().unwrap();
-        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, sealed);
-        Sealed { subject: subject(), bytes: bytes.unwrap() }
-    }
-
-    fn enrolled(self, name: &str) -> Self {
-        let sealed = self.seal(name);
-        self.gallery.lock().unwrap().push(sealed);
-        self
-    }
-
-    fn spawn(&mut self, options: Options) -> Supervisor {
-        let (sender, events) = sync_channel(1000);
-        self.events = Some(events);
-        let gallery = Arc::clone(&self.gallery);
-        Supervisor::spawn(
-            options,
-            move || Enrolled { templates: gallery.lock().unwrap().clone(), apart: Vec::new() },
-            move |event| {
-                let _ = sender.try_send(event);
-            },
-        )
-        .unwrap()
-    }
-
-    /// The next event that `wanted` takes; all others are passed over.
-    fn next<T>(&self, what: &str, wanted: impl Fn(&FaceEvent) -> Option<T>) -> T {
-        let events = self.events.as_ref().expect("spawned");
-        let deadline = Instant::now() + LIMIT;
-        let mut passed = Vec::new();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match events.recv_timeout(left) {
-                Ok(event) => match wanted(&event) {
-                    Some(found) => return found,
-                    None => passed.push(event),
-                },
-                Err(e) => panic!("no {what}: {e}; saw {passed:?}"),
-            }
-        }
-    }
-
-    fn event(&self, event: FaceEvent) {
-        self.next(&format!("{event:?}"), |e| (*e == event).then_some(()));
-    }
-
-    fn observed(&self) -> Option<SubjectId> {
-        self.next("observation", |e| match e {
-            FaceEvent::Observed(o) => Some(o.subject),
-            _ => None,
-        })
-    }
-}
-
-fn until(supervisor: &Supervisor, what: &str, is: impl Fn(&FaceStatus) -> bool) -> FaceStatus {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        let status = supervisor.status();
-        if is(&status) {
-            return status;
-        }
-        assert!(Instant::now() < deadline, "never {what}: {status:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn signal(pid: Option<u32>, signal: &str) {
-    let pid = pid.expect("it runs").to_string();
-    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
 }
 
 /// Neither running nor a zombie.
@@ -228,6 +86,53 @@ fn an_enrolled_face_is_known_and_a_stranger_is_nobody() {
     assert!(!is_gone(worker) && !is_gone(capture));
     supervisor.stop();
     assert!(is_gone(worker) && is_gone(capture));
+}
+
+/// The default: a picture, whoever it shows, is no living face.
+#[test]
+fn a_still_picture_of_a_resident_is_asked_for_a_card_and_refused() {
+    let mut gate = Gate::new(&["obama2.jpg"]).enrolled("obama.jpg");
+    let mut options = gate.options();
+    options.tracking.liveness = LivenessPolicy::Motion;
+    options.capture = options.capture.iter().map(|a| a.replace("2000", "6000")).collect();
+    let _supervisor = gate.spawn(options);
+    gate.next("a hint to turn", |e| (*e == FaceEvent::Hint(Hint::TurnHead)).then_some(()));
+    gate.next("a hint to use a card", |e| (*e == FaceEvent::Hint(Hint::UseCard)).then_some(()));
+    let refused = gate.next("an observation", |e| match e {
+        FaceEvent::Observed(o) => Some((o.subject, o.liveness)),
+        _ => None,
+    });
+    assert_eq!(refused, (Some(subject()), Liveness::NotShown));
+}
+
+#[test]
+fn the_terms_are_told_and_look_alikes_found() {
+    let mut gate = Gate::new(&[]).enrolled("obama.jpg");
+    let mut other = gate.seal_for("obama2.jpg", OTHER);
+    let supervisor = gate.spawn(gate.options());
+    gate.event(FaceEvent::GalleryLoaded { taken: 1, refused: 0 });
+    let terms = |people| {
+        move |e: &FaceEvent| match e {
+            FaceEvent::Terms(terms) if terms.people == people => Some(*terms),
+            _ => None,
+        }
+    };
+    let Terms { threshold, .. } = gate.next("terms", terms(1));
+    assert!(threshold > 0.0);
+    supervisor.enrol(other.clone()).unwrap();
+    gate.next("terms for two", terms(2));
+    supervisor.look_alikes(subject()).unwrap();
+    let others = vec![other.subject];
+    gate.event(FaceEvent::LookAlikes { subject: subject(), others });
+    // A template sealed for one subject is nobody else's.
+    other.subject = subject();
+    supervisor.enrol(other).unwrap();
+    gate.event(FaceEvent::Enrolled { subject: subject(), outcome: Err(Refusal::Sealed) });
+    // Somebody who looks like two is one of them until they are kept apart.
+    supervisor.separate(subject(), OTHER.parse().unwrap()).unwrap();
+    supervisor.forget(subject()).unwrap();
+    gate.event(FaceEvent::Forgotten { subject: subject() });
+    gate.next("terms for one", terms(1));
 }
 
 #[test]

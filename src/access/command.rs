@@ -3,7 +3,7 @@
 use super::memory::Fact;
 use crate::domain::{
     Alarm, CardNumber, DoorId, DoorMode, Duration, Event, Heading, Key, LineState, Observation,
-    OperatorId, ReaderId, Signal, WallTime, Wire,
+    OperatorId, Pin, ReaderId, Signal, WallTime, Wire,
 };
 
 /// What reaches the gate.
@@ -119,4 +119,7 @@ pub enum Command {
     KeepFirst { ticket: Ticket, fact: Fact },
     /// Tell whoever stands at this reader.
     Show { reader: ReaderId, signal: Signal },
+    /// Whoever stands before the camera says that this is their PIN: where too many are enrolled to look for
+    /// anybody, compare with those alone whose it is.
+    Claim { pin: Pin },
 }

@@ -58,7 +58,7 @@ use admit::Spending;
 use alarms::Alarms;
 use desk::{Desk, Timer};
 use door::Door;
-use people::{Guessing, Inside, Keypads};
+use people::{ClaimKeys, Guessing, Inside, Keypads};
 use std::collections::BTreeMap;
 use when::Guard;
 
@@ -76,6 +76,7 @@ pub struct Gate {
     face_up: bool,
     guessing: Vec<Guessing>,
     keypads: Keypads,
+    claims: ClaimKeys,
     /// Faces that wait for their card, where a face alone isn't enough.
     halves: BTreeMap<DoorId, SubjectId>,
     inside: Inside,
@@ -134,6 +135,7 @@ impl Gate {
             face_up: options.face.is_some(),
             guessing: vec![Guessing::default(); readers],
             keypads: Keypads::new(&options.readers),
+            claims: ClaimKeys::new(readers),
             halves: BTreeMap::new(),
             inside: Inside::new(options.passback),
             spent: BTreeMap::new(),

@@ -82,7 +82,7 @@ impl Gate {
 
     pub(super) fn key(&mut self, reader: ReaderId, key: Key, directory: &impl Directory) {
         match self.keypads.key(self.desk.now, reader, key) {
-            None => {}
+            None => self.claim(reader, key),
             Some(Ok(due)) => self.desk.timers.arm(Timer::Pin(reader), due),
             Some(Err(ended)) => {
                 self.desk.timers.disarm(Timer::Pin(reader));
@@ -98,6 +98,15 @@ impl Gate {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// Keys that no card waits for, beside the camera.
+    fn claim(&mut self, reader: ReaderId, key: Key) {
+        let Some(face) = &self.options.face else { return };
+        let beside = self.readers_of(face.door).contains(&reader);
+        if let Some(pin) = self.claims.key(self.desk.now, reader, key).filter(|_| beside) {
+            self.desk.said.push(Command::Claim { pin });
         }
     }
 

@@ -159,6 +159,12 @@ impl Index {
         !self.pins.is_empty()
     }
 
+    /// Everybody who has a PIN.
+    pub(super) fn pins(&self) -> impl Iterator<Item = (Entitlement, PinTag)> {
+        let of = |pin: &Pin| Some((self.entitlement(u32::from_ne_bytes(pin.subject))?, pin.tag));
+        self.pins.iter().filter_map(of)
+    }
+
     pub(super) fn pin(&self, id: &SubjectId) -> Option<PinTag> {
         self.tag(&self.pins, id)
     }

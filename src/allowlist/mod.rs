@@ -115,6 +115,18 @@ impl Allowlist {
         self.index.cards()
     }
 
+    /// Whose PIN this is, of those who may come in by face, at most `limit`. Takes a hash for each of them:
+    /// milliseconds for thousands.
+    pub fn claimed(&self, pin: &Pin, limit: usize) -> Vec<SubjectId> {
+        let Some(key) = &self.card_key else { return Vec::new() };
+        let by_face = self.index.pins().filter(|(right, _)| right.ways.face);
+        let theirs = by_face.filter(|(right, PinTag(tag))| {
+            let mac = key.pin_mac(&right.subject, pin);
+            mac.is_some_and(|mac| mac.verify_truncated_left(tag).is_ok())
+        });
+        theirs.map(|(right, _)| right.subject).take(limit).collect()
+    }
+
     /// When the office signed it: how fresh what we know is.
     pub fn issued_at(&self) -> Option<WallTime> {
         self.issued_at

@@ -440,8 +440,8 @@ proptest! {
 fn a_pin_fits_its_subject_alone() -> Outcome {
     let world = World::new()?;
     let mut plain = list(vec![
-        (1, entry(true, false, &[11])),
-        (2, entry(true, false, &[12])),
+        (1, entry(true, true, &[11])),
+        (2, entry(true, true, &[12])),
         (3, entry(true, false, &[13])),
     ]);
     let without = plain.to_bytes()?;
@@ -457,6 +457,9 @@ fn a_pin_fits_its_subject_alone() -> Outcome {
     let open = Allowlist::open(&envelope, &world.gate_keys, &world.expected(), None);
     let list = open.map_err(|e| format!("{e:?}"))?;
     assert!(list.pin_fits(&subject(1), &right) && list.pin_fits(&subject(3), &right));
+    // Three has the PIN, too, and no face.
+    assert_eq!(list.claimed(&right, 8), [subject(1)]);
+    assert_eq!((list.claimed(&right, 0), list.claimed(&wrong, 8)), (vec![], vec![]));
     assert!(!list.pin_fits(&subject(1), &wrong));
     assert!(!list.pin_fits(&subject(2), &right), "no PIN, and so none that fits");
     assert!(!list.pin_fits(&subject(9), &right), "nobody");

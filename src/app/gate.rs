@@ -76,6 +76,8 @@ pub(super) struct Gate {
     /// Events the disk's queue had no room for.
     unwritten: u64,
     lost: u64,
+    /// A claim is being looked up.
+    claiming: Arc<AtomicBool>,
 }
 
 impl Gate {
@@ -94,6 +96,7 @@ impl Gate {
             health_due: now,
             unwritten: 0,
             lost: 0,
+            claiming: Arc::default(),
             parts,
         })
     }
@@ -229,6 +232,7 @@ impl Gate {
                     }
                 }
                 Command::Show { reader, signal } => self.readers.show(now, reader, signal),
+                Command::Claim { pin } => self.claim(pin),
             }
         }
         self.commands = commands;
@@ -301,7 +305,16 @@ impl Gate {
 
     fn face(&mut self, event: FaceEvent) -> Result<(), PinError> {
         match event {
-            FaceEvent::Observed(seen) => return self.decide(Input::Face(seen)),
+            FaceEvent::Observed(seen) => {
+                let mut health = self.parts.shared.health();
+                let count = match seen.subject {
+                    Some(_) => &mut health.face.recognised,
+                    None => &mut health.face.unknown,
+                };
+                *count += 1;
+                drop(health);
+                return self.decide(Input::Face(seen));
+            }
             FaceEvent::Up => {
                 let fault = {
                     let mut health = self.parts.shared.health();

@@ -52,6 +52,9 @@ pub struct FacePath {
     /// By which terms people are found: threshold, size, what is promised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terms: Option<Terms>,
+    /// Presentations since the start that matched somebody enrolled, and that matched nobody.
+    pub recognised: u64,
+    pub unknown: u64,
     /// Advice given since the start.
     pub hints: BTreeMap<Hint, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -27,6 +27,7 @@ pub fn face_options(face: &Face) -> face::Options {
             region: face.region,
             min_pupils_px: face.min_pupils_px,
             dwell: face.dwell,
+            rearm: face.rearm,
             liveness: face.liveness,
             strangers_accepted: face.strangers_accepted,
             residents_refused: face.residents_refused,

@@ -92,6 +92,16 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     match app::ask(&config, &question) {
         Ok(Answer::Ok(done)) => {
             println!("enrolled {} templates", done["templates"]);
+            if let Some(why) = done["refused"].as_str() {
+                return Err(Failure::Data(format!("the face worker refused a template: {why}")));
+            }
+            let alike = done["look_alikes"].as_u64().unwrap_or(0);
+            if alike > 0 {
+                println!(
+                    "looks like {alike} other(s) enrolled here: where both may pass, either is let in and \
+                     neither is named; where one may not, the gate asks for the card"
+                );
+            }
             Ok(())
         }
         Ok(Answer::Refused(why)) => Err(Failure::Data(why)),

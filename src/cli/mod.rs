@@ -25,6 +25,7 @@ mod run;
 #[cfg(feature = "sim")]
 mod simulate;
 mod site;
+mod subject;
 
 pub use crate::failure::{Failure, conclude};
 
@@ -52,6 +53,7 @@ enum Command {
     Face(face::Args),
     Listen(listen::Args),
     Enroll(enroll::Args),
+    Subject(subject::Args),
     Alarms(alarms::Args),
     Clock(clock::Args),
     /// Read the gate's journal of events
@@ -85,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Face(args) => face::run(args),
         Command::Listen(args) => listen::run(args),
         Command::Enroll(args) => enroll::run(args),
+        Command::Subject(args) => subject::run(args),
         Command::Alarms(args) => alarms::run(args),
         Command::Clock(args) => clock::run(args),
         Command::Journal(args) => journal::run(args),

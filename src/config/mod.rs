@@ -267,6 +267,8 @@ pub struct Face {
     pub region: Option<[f32; 4]>,
     pub min_pupils_px: f32,
     pub dwell: Duration,
+    /// Who has been away for so long is a new presentation.
+    pub rearm: Duration,
     pub liveness: LivenessPolicy,
     /// The manifest of an anti-spoofing model, a file in `models`.
     pub liveness_model: Option<String>,

@@ -1,8 +1,10 @@
 //! What the loop does with the face path's advice and terms: lamps, health, one loud line in the log.
 
 use super::Gate;
-use crate::domain::{Clock, Heading, Hint, ReaderId, Signal};
-use crate::wire::worker::Terms;
+use crate::domain::{Clock, Heading, Hint, Pin, ReaderId, Signal};
+use crate::wire::worker::{MAX_CLAIMED, Terms};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 impl Gate {
     /// Shows advice at the door's readers, and counts it: what people stumble over says where the camera
@@ -26,6 +28,33 @@ impl Gate {
             if reader.door == face.door && reader.heading == Heading::In {
                 self.readers.show(now, ReaderId(i as u8), signal);
             }
+        }
+    }
+
+    /// Whoever stands before the camera says that this is their PIN. Whose it is takes a hash a resident, which
+    /// no card may wait for.
+    pub(super) fn claim(&mut self, pin: Pin) {
+        let needed = |terms: &Terms| terms.certainty.is_some_and(|c| c.claim_needed);
+        if !self.parts.shared.health().face.terms.as_ref().is_some_and(needed) {
+            return;
+        }
+        let (list, face) = (self.parts.allowlist.clone(), self.parts.face.clone());
+        // A second one while the first is looked up is dropped: it can be typed again.
+        let claiming = self.claiming.clone();
+        if claiming.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let look_up = move || {
+            let among = list.claimed(&pin, MAX_CLAIMED);
+            let face = face.lock().unwrap_or_else(PoisonError::into_inner);
+            if face.as_ref().is_some_and(|face| face.claim(among).is_err()) {
+                tracing::warn!("the face path is too busy for a claim");
+            }
+            claiming.store(false, Ordering::Release);
+        };
+        if let Err(error) = std::thread::Builder::new().name("claim".into()).spawn(look_up) {
+            tracing::warn!(%error, "a claim can't be looked up");
+            self.claiming.store(false, Ordering::Release);
         }
     }
 

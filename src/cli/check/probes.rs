@@ -143,6 +143,7 @@ fn daemon(config: &Config) -> Vec<Finding> {
             "see below, and the daemon's log",
         ));
     }
+    found.extend(terms(&health["face"]));
     found.extend(health["readers"].as_array().into_iter().flatten().map(reader));
     let overruns = health["card"]["overruns"].as_u64().unwrap_or(0);
     if overruns > 0 {
@@ -153,6 +154,42 @@ fn daemon(config: &Config) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// What the gate promises of recognition, at the number of people that are enrolled.
+fn terms(face: &Value) -> Option<Finding> {
+    let terms = &face["terms"];
+    let people = terms["people"].as_u64()?;
+    let certainty = &terms["certainty"];
+    if certainty.is_null() {
+        return Some(Finding::warn(
+            "recognition",
+            format!(
+                "{people} enrolled; this model's certainty was never measured: nothing is promised"
+            ),
+            "use a model whose manifest has [evidence], or `eithergate face calibrate`",
+        ));
+    }
+    let supported = certainty["supported"].as_u64().unwrap_or(0);
+    if certainty["claim_needed"] == true {
+        return Some(Finding::fail(
+            "recognition",
+            format!(
+                "{people} enrolled, more faces than the model supports ({supported}): nobody is \
+                 recognised without typing their PIN first; cards work"
+            ),
+            "fewer people by face at this gate, a stronger model, or other targets under [face]",
+        ));
+    }
+    let share = |of: &str| 100.0 * certainty[of]["expected"].as_f64().unwrap_or(f64::NAN);
+    let (strangers, residents) = (share("strangers_accepted"), share("residents_refused"));
+    Some(Finding::pass(
+        "recognition",
+        format!(
+            "{people} of at most {supported} enrolled; expected: strangers accepted {strangers:.1} %, \
+             residents refused {residents:.1} %"
+        ),
+    ))
 }
 
 /// One reader, as the running gate knows it.

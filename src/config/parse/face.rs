@@ -40,6 +40,7 @@ pub(super) fn face(
     let region = region(&s);
     let min_pupils_px = s.whole_or("min_pupils_px", 16..=400, 24) as f32;
     let dwell = Duration::from_millis(s.whole_or("dwell_ms", 0..=1_000, 400));
+    let rearm = Duration::from_millis(s.whole_or("rearm_ms", 200..=10_000, 1_500));
     let (liveness, liveness_model) = liveness(&s);
     let per_mille = |key, default| s.whole_or(key, 1..=500, default) as f64 / 1_000.0;
     let strangers_accepted = per_mille("strangers_accepted_per_mille", 10);
@@ -58,6 +59,7 @@ pub(super) fn face(
         region,
         min_pupils_px,
         dwell,
+        rearm,
         liveness,
         liveness_model,
         strangers_accepted,

@@ -64,6 +64,9 @@ struct Gate {
     now: Instant,
     seen: Vec<(u64, Option<u8>)>,
     hints: Vec<(u64, Hint)>,
+    /// Of each observation.
+    liveness: Vec<Liveness>,
+    look_alikes: Vec<Option<u8>>,
     /// Whose templates were made, when.
     embedded: Vec<(u64, [f32; 3])>,
     /// What makes a template.
@@ -90,6 +93,8 @@ impl Gate {
             now: Instant(10_000_000),
             seen: Vec::new(),
             hints: Vec::new(),
+            liveness: Vec::new(),
+            look_alikes: Vec::new(),
             embedded: Vec::new(),
             model: SPACE.model,
         }
@@ -110,7 +115,12 @@ impl Gate {
             for said in said.unwrap_or_else(|e| panic!("{e}")) {
                 match said {
                     Said::Observation(o) => {
-                        assert_eq!((o.captured_at, o.liveness), (self.now, Liveness::NotChecked));
+                        assert_eq!(o.captured_at, self.now);
+                        if self.tracker.options.liveness == LivenessPolicy::Off {
+                            assert_eq!(o.liveness, Liveness::NotChecked);
+                        }
+                        self.liveness.push(o.liveness);
+                        self.look_alikes.push(o.look_alike.map(|s| s.0[0]));
                         assert!(o.subject.is_none() || o.distance < 0.5);
                         self.seen.push((ms, o.subject.map(|s| s.0[0])));
                     }
@@ -395,3 +405,5 @@ proptest! {
         prop_assert!(gate.seen.iter().all(|(_, who)| *who == Some(1)));
     }
 }
+
+mod sure;
