@@ -87,6 +87,48 @@ fn twenty_kills_of_the_worker_in_the_middle_of_traffic_cost_no_card() {
     }
 }
 
+/// What a resident may ask for at the gate: keep me apart from somebody, and forget my face.
+#[test]
+fn a_deleted_face_opens_nothing_and_the_worker_confirms_that_it_is_gone() {
+    let pictures = Pictures::find(None).unwrap_or_else(|e| panic!("{e:?}"));
+    let stage = Stage { program: program(), pictures: Some(&pictures), sabotage: None };
+    let mut world = World::build(stage, &|_| {}).unwrap_or_else(|e| panic!("{e:?}"));
+    assert!(world.face_is_up(SOON), "the face path did not come up");
+    let cards = std::fs::read_to_string(world.path("cards.csv")).unwrap_or_default();
+    let resident = cards.lines().nth(1).and_then(|l| l.split(',').nth(3)).unwrap_or_default();
+    let config = world.path("gate.toml");
+    let subject = |args: &[&str]| {
+        let mut command = Command::new(program());
+        let output = command.arg("subject").args(args).args(["--json", "--config", &config]).output();
+        let output = output.unwrap_or_else(|e| panic!("{e}"));
+        let said = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
+        (output.status.code(), said)
+    };
+    let other = "00".repeat(16);
+    let apart = subject(&["not-me", resident, "--taken-for", &other]);
+    assert_eq!(apart, (Some(0), serde_json::json!({ "now": true })));
+    assert_eq!(subject(&["not-me", resident, "--taken-for", resident]).0, Some(65));
+    assert_eq!(subject(&["forget", "nobody"]).0, Some(64));
+
+    let (code, said) = subject(&["forget", resident]);
+    assert_eq!((code, &said["removed"]), (Some(0), &Value::Bool(true)), "{said}");
+    assert_eq!(said["templates"], pictures.enrolled.len(), "{said}");
+    assert_eq!(subject(&["forget", resident]).1["templates"], 0);
+    let mark = world.eyes.mark();
+    must(world.show(Some(&pictures.resident)));
+    let unknown = |s: &Sight| {
+        s.is_event("Denied", &[("way", "face"), ("reason", "CredentialNotFound")])
+    };
+    assert!(world.eyes.wait(mark, SOON, unknown).is_some(), "a deleted face was not refused");
+    // And it stays so: nothing is left for the next worker either.
+    must(world.show(None));
+    must(world.crash_gate());
+    must(world.start_gate());
+    assert!(world.face_is_up(SOON), "the face path did not come back");
+    let health = world.status().unwrap_or_default();
+    assert_eq!(health["face"]["terms"]["people"], 0, "{}", health["face"]);
+}
+
 #[test]
 fn only_the_worker_needs_tensorflow_lite() {
     for (program, wants) in

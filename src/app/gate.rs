@@ -76,6 +76,8 @@ pub(super) struct Gate {
     /// Events the disk's queue had no room for.
     unwritten: u64,
     lost: u64,
+    /// When a reader last answered somebody.
+    answered: Option<Instant>,
     /// A claim is being looked up.
     claiming: Arc<AtomicBool>,
 }
@@ -96,6 +98,7 @@ impl Gate {
             health_due: now,
             unwritten: 0,
             lost: 0,
+            answered: None,
             claiming: Arc::default(),
             parts,
         })
@@ -231,7 +234,10 @@ impl Gate {
                         not_kept.push(ticket);
                     }
                 }
-                Command::Show { reader, signal } => self.readers.show(now, reader, signal),
+                Command::Show { reader, signal } => {
+                    self.attend(now, signal);
+                    self.readers.show(now, reader, signal);
+                }
                 Command::Claim { pin } => self.claim(pin),
             }
         }

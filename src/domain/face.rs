@@ -53,8 +53,8 @@ pub enum Hint {
     /// A little, to show that it is one.
     TurnHead,
     Blink,
-    /// More are enrolled than can be told apart: type the number the office gave.
-    GiveNumber,
+    /// More are enrolled than can be told from strangers: type your PIN.
+    TypePin,
     UseCard,
 }
 

@@ -142,6 +142,12 @@ impl Tracker {
         self.claim = Some(Claim { among, until: now + CLAIM_LASTS });
     }
 
+    /// A subject has left the roster: an answer that names them is none any more.
+    pub fn forget(&mut self, subject: &SubjectId) {
+        let named = |t: &&mut Track| t.answer.is_some_and(|found| found.verdict.names(subject));
+        self.tracks.iter_mut().filter(named).for_each(|t| *t = Track::new(t.seen_at, t.bounds));
+    }
+
     /// One frame's faces, captured at `now`. Call it for frames without a face too: absence is what
     /// re-arms. `look` takes a closer look at the face it is given the index of, or `None` where that can't be
     /// done; it is called for at most one face, and only for one that is asking or has been
@@ -329,7 +335,7 @@ impl Tracker {
             .filter(|(_, t)| presence.is_here(now, t))
             .max_by(|a, b| a.1.pupils_px.total_cmp(&b.1.pupils_px))?;
         let seen = sightings.iter().zip(owners).find(|(_, owner)| **owner == Some(index));
-        let claim = without_claim.then_some(Hint::GiveNumber);
+        let claim = without_claim.then_some(Hint::TypePin);
         let flaw = seen.and_then(|(s, _)| s.flaw);
         let flaw = claim.or(flaw).or_else(|| track.alive.hint(liveness));
         let nobody = (track.concluded == Some(false)).then_some(Hint::UseCard);

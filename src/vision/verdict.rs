@@ -48,6 +48,17 @@ impl Margins {
     }
 }
 
+impl Verdict {
+    /// Whether it is this subject, or may be.
+    pub fn names(&self, subject: &SubjectId) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::One(a) => a == subject,
+            Self::Either(a, b) => a == subject || b == subject,
+        }
+    }
+}
+
 fn ordered(a: SubjectId, b: SubjectId) -> (SubjectId, SubjectId) {
     if a <= b { (a, b) } else { (b, a) }
 }

@@ -79,6 +79,7 @@ impl Looker {
 
     pub fn forget(&mut self, subject: &SubjectId) {
         self.taken = self.taken.saturating_sub(self.roster.remove(subject));
+        self.tracker.forget(subject);
     }
 
     pub fn separate(&mut self, (a, b): (SubjectId, SubjectId)) {

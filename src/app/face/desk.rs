@@ -178,16 +178,12 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
         let Enrolled { mut templates, apart } = (self.gallery)();
         let Some(worker) = &mut self.worker else { return };
         worker.ready = true;
-        // One that takes no messages yet is new; its gallery would not fit either.
-        for pair in apart {
-            let _ = worker.link.message(ToWorker::Separate(pair));
-        }
         let all = templates.len();
         // Longer is no sealed template, and would not fit into a message.
         templates.retain(|t| t.bytes.len() <= MAX_SEALED);
         let pending = templates.len();
         worker.loading = Loading { pending, taken: 0, refused: all - pending };
-        if worker.link.gallery(templates).is_ok() && pending == 0 {
+        if worker.link.gallery(Enrolled { templates, apart }).is_ok() && pending == 0 {
             (self.emit)(FaceEvent::GalleryLoaded { taken: 0, refused: all });
         }
     }

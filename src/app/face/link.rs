@@ -1,9 +1,8 @@
 //! The daemon's end of the worker's socket: one thread reads, one writes, so that neither the worker's
 //! slowness nor its silence ever holds the supervisor.
 
-use super::Note;
+use super::{Enrolled, Note};
 use crate::wire::Parsed;
-use crate::wire::template::Sealed;
 use crate::wire::worker::{Decoder, FromWorker, Hello, ToWorker, encode};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::io::{self, IoSlice, Read, Write};
@@ -19,7 +18,7 @@ const OUTBOX: usize = 1024;
 
 enum Out {
     Message(ToWorker),
-    Gallery(Vec<Sealed>),
+    Gallery(Enrolled),
     Frames(OwnedFd),
 }
 
@@ -57,8 +56,8 @@ impl Link {
         self.put(Out::Message(message))
     }
 
-    pub fn gallery(&self, templates: Vec<Sealed>) -> Result<(), TrySendError<()>> {
-        self.put(Out::Gallery(templates))
+    pub fn gallery(&self, enrolled: Enrolled) -> Result<(), TrySendError<()>> {
+        self.put(Out::Gallery(enrolled))
     }
 
     /// Hands over the read end of the capture program's pipe.
@@ -107,7 +106,10 @@ fn write(mut socket: UnixStream, hello: Hello, queue: &Receiver<Out>) -> io::Res
     for out in queue {
         match out {
             Out::Message(message) => send(&mut socket, &message)?,
-            Out::Gallery(templates) => {
+            Out::Gallery(Enrolled { templates, apart }) => {
+                for pair in apart {
+                    send(&mut socket, &ToWorker::Separate(pair))?;
+                }
                 for sealed in templates {
                     send(&mut socket, &ToWorker::Enrol(sealed))?;
                 }

@@ -1,12 +1,23 @@
 //! What the loop does with the face path's advice and terms: lamps, health, one loud line in the log.
 
 use super::Gate;
-use crate::domain::{Clock, Heading, Hint, Pin, ReaderId, Signal};
+use crate::domain::{Clock, Duration, Heading, Hint, Instant, Pin, ReaderId, Signal};
 use crate::wire::worker::{MAX_CLAIMED, Terms};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
+/// Whoever was answered at a reader isn't given the camera's advice for so long.
+const ANSWERED: Duration = Duration::from_secs(5);
+
 impl Gate {
+    /// Notes what a reader is about to show: somebody who is served by their card, and stands before the camera with
+    /// it, must not be told to use it.
+    pub(super) fn attend(&mut self, now: Instant, signal: Signal) {
+        if matches!(signal, Signal::Granted | Signal::Denied | Signal::EnterPin) {
+            self.answered = Some(now);
+        }
+    }
+
     /// Shows advice at the door's readers, and counts it: what people stumble over says where the camera
     /// should hang. Who it was for is not known here.
     pub(super) fn advise(&mut self, hint: Hint) {
@@ -20,10 +31,13 @@ impl Gate {
             | Hint::BetterLight
             | Hint::UncoverFace
             | Hint::TurnHead
-            | Hint::Blink
-            | Hint::GiveNumber => Signal::LookAtCamera,
+            | Hint::Blink => Signal::LookAtCamera,
+            Hint::TypePin => Signal::EnterPin,
         };
         let now = self.parts.clock.now();
+        if self.answered.is_some_and(|at| now.since(at) < ANSWERED) {
+            return;
+        }
         for (i, reader) in self.parts.config.readers.iter().enumerate() {
             if reader.door == face.door && reader.heading == Heading::In {
                 self.readers.show(now, ReaderId(i as u8), signal);

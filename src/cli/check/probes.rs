@@ -311,6 +311,7 @@ fn models(face: &Face) -> Finding {
     let output = Command::new(places::face_program())
         .arg("models")
         .args([&options.detector, &options.landmarks, &options.embedding])
+        .args(&options.liveness)
         .stdin(Stdio::null())
         .output();
     match output {

@@ -84,6 +84,18 @@ fn another_persons_life_does_not_help_a_picture() {
     assert_eq!(gate.liveness, []);
 }
 
+/// Ann is known and only has to turn her head when she is deleted.
+#[test]
+fn who_is_forgotten_meanwhile_is_not_observed() {
+    let mut gate = motion();
+    gate.play(12, || vec![turned(0.0, false, ANN)]);
+    gate.roster.remove(&id(1));
+    gate.roster.settle();
+    gate.tracker.forget(&id(1));
+    gate.play(20, || vec![turned(12.0, false, ANN)]);
+    assert_eq!(gate.seen.iter().map(|(_, who)| *who).collect::<Vec<_>>(), [None]);
+}
+
 #[test]
 fn a_stranger_need_not_turn_to_be_refused() {
     let mut gate = motion();
@@ -119,7 +131,7 @@ fn beyond_the_supported_size_a_number_is_asked_for_and_nobody_embedded() -> Outc
     gate.roster = too_many()?;
     gate.play(20, || vec![at(200.0, ANN)]);
     assert_eq!((&gate.seen, &gate.embedded), (&vec![], &vec![]));
-    assert_eq!(gate.hints, [(500, Hint::GiveNumber), (1_400, Hint::UseCard)]);
+    assert_eq!(gate.hints, [(500, Hint::TypePin), (1_400, Hint::UseCard)]);
     gate.tracker.claim(gate.now, vec![id(2), id(1)]);
     gate.play(3, || vec![at(200.0, ANN)]);
     assert_eq!(gate.seen, [(2_300, Some(1))]);
