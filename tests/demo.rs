@@ -99,7 +99,8 @@ fn a_deleted_face_opens_nothing_and_the_worker_confirms_that_it_is_gone() {
     let config = world.path("gate.toml");
     let subject = |args: &[&str]| {
         let mut command = Command::new(program());
-        let output = command.arg("subject").args(args).args(["--json", "--config", &config]).output();
+        let output =
+            command.arg("subject").args(args).args(["--json", "--config", &config]).output();
         let output = output.unwrap_or_else(|e| panic!("{e}"));
         let said = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
         (output.status.code(), said)
@@ -116,9 +117,8 @@ fn a_deleted_face_opens_nothing_and_the_worker_confirms_that_it_is_gone() {
     assert_eq!(subject(&["forget", resident]).1["templates"], 0);
     let mark = world.eyes.mark();
     must(world.show(Some(&pictures.resident)));
-    let unknown = |s: &Sight| {
-        s.is_event("Denied", &[("way", "face"), ("reason", "CredentialNotFound")])
-    };
+    let unknown =
+        |s: &Sight| s.is_event("Denied", &[("way", "face"), ("reason", "CredentialNotFound")]);
     assert!(world.eyes.wait(mark, SOON, unknown).is_some(), "a deleted face was not refused");
     // And it stays so: nothing is left for the next worker either.
     must(world.show(None));

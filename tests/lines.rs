@@ -350,6 +350,7 @@ impl Timed {
         self.takes(Input::Face(Observation {
             captured_at,
             subject,
+            look_alike: None,
             distance: 0.1,
             quality: 1.0,
             liveness,

@@ -94,7 +94,8 @@ fn a_still_picture_of_a_resident_is_asked_for_a_card_and_refused() {
     let mut gate = Gate::new(&["obama2.jpg"]).enrolled("obama.jpg");
     let mut options = gate.options();
     options.tracking.liveness = LivenessPolicy::Motion;
-    options.capture = options.capture.iter().map(|a| a.replace("2000", "6000")).collect();
+    let hold = options.capture.iter().position(|a| a == "--hold-ms").unwrap() + 1;
+    options.capture[hold] = "20000".to_owned();
     let _supervisor = gate.spawn(options);
     gate.next("a hint to turn", |e| (*e == FaceEvent::Hint(Hint::TurnHead)).then_some(()));
     gate.next("a hint to use a card", |e| (*e == FaceEvent::Hint(Hint::UseCard)).then_some(()));

@@ -92,6 +92,9 @@ pub enum Said {
 /// Follows faces over frames. Sans-IO: time and faces come in, what is to be said goes out.
 pub struct Tracker {
     options: Options,
+    /// As it applies to this frame.
+    presence: Presence,
+    last_frame_at: Option<Instant>,
     tracks: Vec<Track>,
     claim: Option<Claim>,
 }
@@ -133,7 +136,8 @@ enum Turn {
 
 impl Tracker {
     pub fn new(options: Options) -> Self {
-        Self { options, tracks: Vec::new(), claim: None }
+        let (presence, tracks) = (options.presence, Vec::new());
+        Self { options, presence, last_frame_at: None, tracks, claim: None }
     }
 
     /// Somebody at the gate's keypad says to be one of these subjects; where nobody is looked for without a
@@ -159,6 +163,8 @@ impl Tracker {
         roster: &Roster,
         look: impl FnOnce(usize) -> Result<Option<Look>, E>,
     ) -> Result<Vec<Said>, E> {
+        let before = self.last_frame_at.replace(now);
+        self.presence = self.options.presence.between(before, now);
         self.tracks.retain(|t| now.since(t.seen_at) < self.options.rearm);
         self.claim.take_if(|claim| claim.until <= now);
         let without_claim = roster.wants_claim() && self.claim.is_none();
@@ -205,8 +211,8 @@ impl Tracker {
                 *owner = self.begin(now, sighting.bounds);
             }
             let Some(track) = owner.and_then(|t| self.tracks.get_mut(t)) else { continue };
-            let Presence { away, min_pupils_px, .. } = self.options.presence;
-            let here = self.options.presence.in_region(&sighting.eyes);
+            let Presence { away, min_pupils_px, .. } = self.presence;
+            let here = self.presence.in_region(&sighting.eyes);
             track.bounds = sighting.bounds;
             track.seen_at = now;
             track.pupils_px = pupils_px(&sighting.eyes);
@@ -224,7 +230,7 @@ impl Tracker {
         sightings: &[Sighting<'_>],
         owners: &[Option<usize>],
     ) -> Option<Turn> {
-        let presence = &self.options.presence;
+        let presence = &self.presence;
         let seen = || {
             owners.iter().enumerate().filter_map(|(sighting, owner)| {
                 let track = (*owner)?;
@@ -281,7 +287,8 @@ impl Tracker {
             track.alive.see(now, liveness, seen, look.living);
         }
         let claimed = self.claim.as_ref().map(|claim| claim.among.as_slice());
-        let observation = track.conclude(&self.options, now, roster, claimed)?;
+        let options = Options { presence: self.presence, ..self.options };
+        let observation = track.conclude(&options, now, roster, claimed)?;
         // One claim, one presentation.
         self.claim = None;
         Some(Said::Observation(observation))
@@ -327,7 +334,7 @@ impl Tracker {
         owners: &[Option<usize>],
         without_claim: bool,
     ) -> Option<Said> {
-        let Options { presence, liveness, .. } = self.options;
+        let (presence, liveness) = (self.presence, self.options.liveness);
         let (index, track) = self
             .tracks
             .iter_mut()

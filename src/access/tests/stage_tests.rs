@@ -285,8 +285,11 @@ impl Stage {
                 Command::Show { reader, signal } if self.shows => {
                     format!("reader {} shows {signal:?}", reader.0)
                 }
-                Command::Claim { pin } => format!("claim {:?}", pin.digits()),
-                Command::Show { .. } | Command::Keep(_) | Command::KeepFirst { .. } => continue,
+                Command::Claim { pin } if self.shows => format!("claim {:?}", pin.digits()),
+                Command::Claim { .. }
+                | Command::Show { .. }
+                | Command::Keep(_)
+                | Command::KeepFirst { .. } => continue,
             };
             let comma = if said.is_empty() { "" } else { ", " };
             let _ = write!(said, "{comma}{words}");

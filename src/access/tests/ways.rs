@@ -34,7 +34,8 @@ fn a_stale_face_one_from_the_future_and_one_that_may_not_live_open_nothing() {
 /// It opens nothing by itself, and a card's PIN is no claim.
 #[test]
 fn a_pin_without_a_card_beside_the_camera_is_a_claim() {
-    let text = "at 0s keys 12 ->
+    let text = "at 0s readers shown
+         at 0s keys 12 ->
          at 1s keys 34# -> claim [1, 2, 3, 4]
          at 2s keys # ->
          at 3s keys 99*56# -> claim [5, 6]
@@ -43,8 +44,16 @@ fn a_pin_without_a_card_beside_the_camera_is_a_claim() {
          at 10s keys 1234567890123# ->
          at 11s keys 7# -> claim [7]";
     play(usual(), text);
-    play(with_exit_reader(usual()), "at 0s keys 1234# reader 1 ->");
-    play(Options { face: None, ..usual() }, "at 0s keys 1234# ->");
+    play(
+        with_exit_reader(usual()),
+        "at 0s readers shown
+         at 0s keys 1234# reader 1 ->",
+    );
+    play(
+        Options { face: None, ..usual() },
+        "at 0s readers shown
+         at 0s keys 1234# ->",
+    );
 }
 
 /// Too near to each other to say which: either is a grant where both may pass now, else it is no match.

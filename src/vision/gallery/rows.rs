@@ -245,6 +245,7 @@ fn is_near(least: f32, reach: f32, error: f32) -> bool {
 /// the width and takes four times as long. On arm64 the baseline has all there is to use.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
+// SAFETY: nothing but safe code; it may be called where the processor has AVX2, which its caller asks first.
 unsafe fn bound_avx2(b: &Block, first: usize, q: &Query, scratch: &mut Scratch, count: usize) {
     bound_anywhere(b, first, q, scratch, count);
 }

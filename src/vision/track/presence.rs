@@ -58,7 +58,16 @@ impl Lasting {
     }
 }
 
+/// However slow the frames come, who is out of sight for longer has gone.
+const LONGEST_AWAY: Duration = Duration::from_secs(1);
+
 impl Presence {
+    /// As it applies to the frame after one: nobody was away only because nobody looked.
+    pub(super) fn between(self, before: Option<Instant>, now: Instant) -> Self {
+        let interval = before.map_or(Duration::ZERO, |before| now.since(before));
+        Self { away: self.away.max(interval.min(LONGEST_AWAY)), ..self }
+    }
+
     pub(super) fn in_region(&self, eyes: &[[f32; 2]; 2]) -> bool {
         let [a, b] = eyes;
         let (x, y) = ((a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0);

@@ -35,6 +35,24 @@ fn motion() -> Gate {
     gate
 }
 
+/// A slow machine: every frame shows her, and there are two a second.
+#[test]
+fn nobody_is_away_because_nobody_looked() {
+    let mut gate = Gate::asking();
+    for _ in 0..6 {
+        gate.now += Duration::from_millis(400);
+        gate.play(1, || vec![at(200.0, ANN)]);
+    }
+    assert_eq!(gate.seen, [(2_000, Some(1))]);
+    // Two seconds are no interval between frames.
+    let mut gate = Gate::asking();
+    for _ in 0..9 {
+        gate.now += Duration::from_millis(1_400);
+        gate.play(1, || vec![at(200.0, ANN)]);
+    }
+    assert_eq!((gate.seen, gate.embedded), (vec![], vec![]));
+}
+
 #[test]
 fn a_head_that_turns_is_alive() {
     let mut gate = motion();
