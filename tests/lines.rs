@@ -265,7 +265,10 @@ contact = "3"
 [face]
 door = "main"
 template_key = "template.key"
-capture = ["true"]
+
+[camera]
+kind = "command"
+command = ["true"]
 "#;
 
 const DOORS: &str = r#"

@@ -5,12 +5,13 @@
 //! between capture program and worker and gives both ends away, so it never sees a picture. What goes
 //! wrong here costs the face path and nothing else.
 
+pub mod capture;
 mod child;
 mod desk;
 mod link;
 pub mod plan;
 
-use crate::domain::{FaceFault, Hint, Observation, SubjectId};
+use crate::domain::{FaceFault, Hint, Observation, SubjectId, View, Watch};
 use crate::wire::template::{ModelHash, Sealed};
 use crate::wire::worker::{Corrupt, FromWorker, Refusal, SandboxStatus, Terms, ToWorker, Tracking};
 use desk::Desk;
@@ -47,6 +48,8 @@ pub struct Options {
     pub width: u32,
     pub height: u32,
     pub tracking: Tracking,
+    /// When it is looked, and by what light.
+    pub watch: Watch,
 }
 
 /// What the face path says.
@@ -67,6 +70,12 @@ pub enum FaceEvent {
         subject: SubjectId,
         outcome: Result<(), Refusal>,
     },
+    /// It has been down for [`plan::ALARM_AFTER`] (`true`), or is up for good.
+    StaysDown(bool),
+    /// Whether faces are looked for right now.
+    Watching(bool),
+    /// How the camera's view is.
+    View(View),
     /// The subject's templates are out of the worker's memory.
     Forgotten {
         subject: SubjectId,
@@ -196,6 +205,11 @@ impl Supervisor {
 
     fn tell(&self, message: ToWorker) -> Result<(), Busy> {
         self.notes.try_send(Note::Tell(message)).map_err(|_| Busy)
+    }
+
+    /// How the line of the presence detector or the button stands.
+    pub fn line(&self, active: bool) -> Result<(), Busy> {
+        self.tell(ToWorker::Line { active })
     }
 
     pub fn worker_pid(&self) -> Option<u32> {

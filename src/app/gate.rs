@@ -1,6 +1,7 @@
 //! The loop: one thread that takes an event, asks the core, performs what it says, and never waits for
 //! disk, model or network.
 
+mod camera;
 mod face;
 mod horizon;
 mod memory;
@@ -19,7 +20,7 @@ use super::readers::{Book, Buses, Readers};
 use crate::access::{self, Command, DoorStatus, Fact, Input, Output};
 use crate::allowlist::Allowlist;
 use crate::config::Config;
-use crate::domain::{Clock, DoorId, Duration, EventKind, Instant, RefusedUpdate};
+use crate::domain::{Alarm, Clock, DoorId, Duration, EventKind, Instant, RefusedUpdate};
 use crate::io::PinEvent;
 use crate::io::clock::SystemClock;
 use crate::io::mqtt::Link;
@@ -332,6 +333,9 @@ impl Gate {
                 }
                 self.decide(Input::FacePath { up: true })?;
             }
+            FaceEvent::StaysDown(active) => self.face_alarm(Alarm::FacePathDown, active)?,
+            FaceEvent::View(view) => self.camera_sees(view)?,
+            FaceEvent::Watching(watching) => return self.camera_looks(watching),
             FaceEvent::Degraded(fault) => {
                 let before = {
                     let mut health = self.parts.shared.health();

@@ -1,6 +1,6 @@
 //! What the configuration means for each adapter: programs, topics.
 
-use super::face;
+use super::face::{self, capture};
 use super::feed::Feed;
 use crate::config::{Broker, Config, Face};
 use crate::io::mqtt::Options;
@@ -20,9 +20,9 @@ pub fn face_options(face: &Face) -> face::Options {
         liveness: face.liveness_model.as_ref().map(|name| models.join(name)),
         threads: face.threads,
         template_key: face.template_key.clone(),
-        capture: face.capture.clone(),
-        width: face.width,
-        height: face.height,
+        capture: capture::command_line(&face.camera),
+        width: face.camera.width,
+        height: face.camera.height,
         tracking: Tracking {
             region: face.region,
             min_pupils_px: face.min_pupils_px,
@@ -33,6 +33,7 @@ pub fn face_options(face: &Face) -> face::Options {
             residents_refused: face.residents_refused,
             ..Tracking::default()
         },
+        watch: face.camera.watch,
     }
 }
 

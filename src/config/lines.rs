@@ -1,6 +1,6 @@
 //! What hangs on the gate's lines: where the pins are, inputs and outputs, and what each stands for.
 
-use crate::domain::{Bias, DoorId, Duration, ReaderId, Wire};
+use crate::domain::{Bias, DoorId, Duration, ReaderId, Trigger, Wire};
 #[cfg(feature = "sim")]
 use std::path::PathBuf;
 
@@ -124,6 +124,8 @@ pub enum Means {
     Gate(Wire),
     /// The reader is opened or taken off the wall.
     Tamper(ReaderId),
+    /// Somebody is there, or wants to be looked at.
+    Camera(Trigger),
 }
 
 impl Means {
@@ -140,6 +142,8 @@ impl Means {
             Self::Gate(Wire::CallGuard) => ["quiet", "somebody calls"],
             Self::Gate(_) => ["box closed", "box open"],
             Self::Tamper(_) => ["closed", "opened"],
+            Self::Camera(Trigger::Button) => ["not pressed", "pressed"],
+            Self::Camera(_) => ["nobody there", "somebody there"],
         };
         if active { said } else { normal }
     }

@@ -3,11 +3,13 @@
 //!
 //! `config/eithergate.toml` is the example a person reads; a test keeps it valid.
 
+mod camera;
 mod lines;
 mod parse;
 mod raw;
 mod told;
 
+pub use camera::{Camera, Part, Rpicam, Source, V4l2};
 pub use lines::{Backend, Board, Hardware, Input, InputLine, Means, Output, OwnLines};
 pub(crate) use parse::reset_pull;
 pub use raw::Mistake;
@@ -258,10 +260,7 @@ pub struct Face {
     /// The embedding's manifest, a file in `models`.
     pub embedding: String,
     pub threads: u8,
-    /// A program and its arguments that writes raw YUV420 frames to its standard output.
-    pub capture: Vec<String>,
-    pub width: u32,
-    pub height: u32,
+    pub camera: Camera,
     pub max_age: Duration,
     /// Where somebody stands who is asking: left, top, width, height as shares of the picture.
     pub region: Option<[f32; 4]>,

@@ -2,6 +2,7 @@
 
 mod buses;
 mod calendar;
+mod camera;
 mod doors;
 mod face;
 mod formats;
@@ -153,6 +154,8 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         }
         s.finish();
     }
+    let has_camera = root.has("camera");
+    let camera = root.section("camera").map(|s| (s.span(), camera::camera(s, &mut lines)));
     let face = root.section("face").map(|s| {
         let span = s.span();
         places.face = Some(span.clone());
@@ -162,10 +165,17 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         }
         if !has_owners {
             let what = "faces need the owners' resolution, the notice and a contact on record: add [owners]";
-            notes.add(span, "[face]", what);
+            notes.add(span.clone(), "[face]", what);
         }
-        face::face(s, folder, &door_ids)
+        if !has_camera {
+            notes.add(span, "[face]", "faces need a camera: add [camera]");
+        }
+        face::face(s, folder, &door_ids, camera.as_ref().and_then(|(_, camera)| camera.clone()))
     });
+    if let (Some((span, _)), None) = (&camera, &face) {
+        let what = "is looked through for faces alone: add [face], or take this section out";
+        notes.add(span.clone(), "[camera]", what);
+    }
     let tells = |id: DoorId| match doors.get(usize::from(id.0)) {
         Some(Some(door)) => door.contact.is_some() || door.kind == DoorKind::Turnstile,
         // What is wrong with it was noted.
@@ -267,6 +277,8 @@ fn door_named(s: &Section<'_>, doors: &BTreeMap<String, DoorId>) -> Option<DoorI
     id
 }
 
+#[cfg(test)]
+mod camera_tests;
 #[cfg(test)]
 mod doors_tests;
 #[cfg(test)]

@@ -257,6 +257,23 @@ impl<'a> Section<'a> {
         self.whole(key, range).map_or(default, |item| item.value)
     }
 
+    /// A number, with or without a decimal point.
+    pub(super) fn number(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<f64>,
+    ) -> Option<Item<f64>> {
+        let value = self.get(key)?;
+        match decimal(value.get_ref()).filter(|n| range.contains(n)) {
+            Some(number) => Some(Item { value: number, span: value.span() }),
+            None => {
+                let want = format!("a number from {} to {}", range.start(), range.end());
+                self.wrong(value, key, &want);
+                None
+            }
+        }
+    }
+
     pub(super) fn flag_or(&self, key: &'static str, default: bool) -> bool {
         let Some(value) = self.get(key) else { return default };
         match value.get_ref() {
@@ -322,6 +339,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether a key is there at all, right or wrong.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     pub(super) fn required_section(&self, key: &'static str) -> Option<Section<'a>> {
         if !self.table.contains_key(key) {
             self.note(0..0, &format!("[{key}]"), "this section is missing");
@@ -365,4 +387,13 @@ impl<'a> Section<'a> {
             }
         }
     }
+}
+
+fn decimal(value: &DeValue<'_>) -> Option<f64> {
+    let text = match value {
+        DeValue::Float(f) => f.as_str(),
+        DeValue::Integer(i) if i.radix() == 10 => i.as_str(),
+        _ => return None,
+    };
+    text.replace('_', "").parse().ok().filter(|number: &f64| number.is_finite())
 }

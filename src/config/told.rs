@@ -3,7 +3,7 @@
 use super::lines::{Input, InputLine, Means, Output};
 use super::{Config, LampLines, Rules};
 use crate::access;
-use crate::domain::{DoorId, ReaderId, Wire};
+use crate::domain::{DoorId, ReaderId, Trigger, Wire};
 
 impl Config {
     /// What the core is told.
@@ -58,6 +58,12 @@ impl Config {
             let means = Means::Tamper(ReaderId(n as u8));
             all.extend(reader.tamper.map(|i| (format!("{}.tamper", reader.name), means, i)));
         }
+        if let Some(camera) = self.face.as_ref().map(|face| &face.camera) {
+            let trigger = camera.watch.trigger;
+            let key = if trigger == Trigger::Button { "button" } else { "presence" };
+            let means = Means::Camera(trigger);
+            all.extend(camera.line.map(|i| (format!("camera.{key}"), means, i)));
+        }
         for (n, door) in self.doors.iter().enumerate() {
             let [passed_in, passed_out] = door.passed.map_or([None; 2], |pair| pair.map(Some));
             let [outer, inner] = door.beams.map_or([None; 2], |pair| pair.map(Some));
@@ -106,6 +112,8 @@ impl Config {
             }
         }
         outputs.extend(self.lines.siren.map(|line| ("box.siren".to_owned(), line)));
+        let indicator = self.face.as_ref().and_then(|face| face.camera.indicator);
+        outputs.extend(indicator.map(|line| ("camera.indicator".to_owned(), line)));
         outputs
     }
 }

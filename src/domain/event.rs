@@ -91,6 +91,14 @@ pub enum Alarm {
     ReaderPower,
     /// A reader has not been heard for much longer than is usual for it.
     ReaderSilent,
+    /// Camera or recognition has been gone for longer than a restart takes.
+    FacePathDown,
+    /// The camera sees nothing but a flat field.
+    CameraCovered,
+    /// A light shines into the camera.
+    CameraBlinded,
+    /// The camera sees something else than its gate.
+    CameraMoved,
 }
 
 /// Why the face path is not working; cards never notice.

@@ -4,6 +4,7 @@
 //! that names a person or a card can be compared and hashed here, but never printed: its `Debug` is
 //! redacted and it has no `Serialize`, so that it can't slip into a log or an event by accident.
 
+mod camera;
 mod event;
 mod face;
 mod ids;
@@ -15,6 +16,7 @@ mod right;
 mod time;
 mod wired;
 
+pub use camera::{Imaging, Lighting, Spectrum, Trigger, View, Watch};
 pub use event::{
     Alarm, Asked, DoorMode, Event, EventKind, FaceFault, Reason, RefusedCommand, RefusedUpdate,
     SetBy, Way,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tflitec::interpreter::{Interpreter, Options};
 use tflitec::tensor::{DataType, Tensor};
+use zeroize::Zeroize;
 
 /// Far above any manifest and any model for this; they bound what is read.
 const MAX_MANIFEST_BYTES: u64 = 64 << 10;
@@ -174,7 +175,9 @@ impl Network for TfLite {
             }
             out.values.copy_from_slice(values);
         }
-        Ok(())
+        // It was a piece of a picture; neither this copy nor the library's is needed any more.
+        self.input.as_mut_slice().zeroize();
+        self.interpreter.copy(&self.input, 0).map_err(said)
     }
 
     fn output(&self, index: usize) -> &[f32] {

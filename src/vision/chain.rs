@@ -160,6 +160,15 @@ impl Chain {
         [self.detector.manifest(), self.landmarks.manifest(), self.embedding.manifest()]
     }
 
+    /// Runs each model once on nothing, so that what the inference library still has of its last run is
+    /// nobody's face.
+    pub fn forget(&mut self) -> Result<(), ModelError> {
+        for model in [&mut self.detector, &mut self.landmarks, &mut self.embedding] {
+            model.run(|_, input| input.fill(0.0))?;
+        }
+        self.spoof.as_mut().map_or(Ok(()), SpoofModel::forget)
+    }
+
     /// The faces in a frame, largest first, at most [`MAX_FACES`].
     pub fn faces(&mut self, picture: &Picture) -> Result<Vec<Face>, ChainError> {
         let found = self.detect(picture, Region::whole(picture))?;

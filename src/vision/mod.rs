@@ -8,6 +8,7 @@
 //! Coordinates are continuous: pixel (0, 0) of a picture covers the square from (0, 0) to (1, 1), so its
 //! centre is (0.5, 0.5).
 
+mod attention;
 mod certainty;
 mod chain;
 mod detector;
@@ -16,18 +17,21 @@ mod gallery;
 mod geometry;
 mod landmarks;
 mod liveness;
+mod luma;
 mod manifest;
 mod network;
 mod picture;
 mod quality;
 mod roster;
 mod sample;
+mod scene;
 pub mod share;
 mod spoof;
 mod template;
 mod track;
 mod verdict;
 
+pub use attention::{Attention, Stir};
 pub use certainty::{
     BadDistances, Distances, Expected, MAX_CLAIMED, Targets, Terms, supported, terms,
 };
@@ -36,11 +40,13 @@ pub use fusion::{BadCohort, Cohort, fuse};
 pub use gallery::{Gallery, Nearest};
 pub use geometry::Bounds;
 pub use liveness::{Blink, Motion, Turn};
+pub use luma::Luma;
 pub use manifest::{BadManifest, Evidence, Kind, Manifest, Metric, MetricKind};
 pub use network::{Model, ModelError, Network, NetworkError};
 pub use picture::{BadPicture, MAX_PIXELS, MAX_SIDE, Picture};
 pub use quality::{Gates, Quality};
 pub use roster::{Found, Roster};
+pub use scene::Scene;
 pub use template::{BadTemplate, Space, Template, WrongModel};
 pub use track::{Look, Options, Presence, Said, Sighting, Tracker};
 pub use verdict::{Margins, Outcome, Separations, Verdict, judge, settle};

@@ -27,6 +27,11 @@ impl SpoofModel {
         Ok(Self { model, settings, output })
     }
 
+    /// As [`super::Chain::forget`].
+    pub fn forget(&mut self) -> Result<(), ModelError> {
+        self.model.run(|_, input| input.fill(0.0)).map(drop)
+    }
+
     /// How likely the face is a living one, less what the manifest asks for.
     pub fn living(&mut self, picture: &Picture, face: &Face) -> Result<f32, ChainError> {
         let Spoof { crop, living, softmax, threshold } = self.settings;

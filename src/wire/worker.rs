@@ -8,7 +8,9 @@
 
 use super::Parsed;
 use super::template::{MAX_SEALED, ModelHash, Sealed, TemplateKey};
-use crate::domain::{Duration, Hint, Instant, Liveness, LivenessPolicy, Observation, SubjectId};
+use crate::domain::{
+    Duration, Hint, Instant, Liveness, LivenessPolicy, Observation, SubjectId, View, Watch,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::marker::PhantomData;
@@ -45,6 +47,8 @@ pub enum ToWorker {
     Claim(#[serde(with = "subjects")] Vec<SubjectId>),
     /// Asks who looks like this subject.
     LookAlikes(#[serde(with = "subject")] SubjectId),
+    /// How the line of the presence detector or the button stands.
+    Line { active: bool },
 }
 
 /// What the worker needs to know before it looks at anything.
@@ -55,6 +59,7 @@ pub struct Hello {
     pub width: u32,
     pub height: u32,
     pub tracking: Tracking,
+    pub watch: Watch,
     #[serde(with = "key")]
     pub template_key: TemplateKey,
 }
@@ -169,6 +174,10 @@ pub enum FromWorker {
         #[serde(with = "subjects")]
         others: Vec<SubjectId>,
     },
+    /// Whether faces are looked for, when that changes; at first they are not.
+    Watching { awake: bool },
+    /// How the camera's view is, once that is known and when it changes.
+    View(View),
 }
 
 /// By which terms people are found at a gallery of this size.

@@ -2,7 +2,7 @@
 
 use super::pictures::{PictureError, read_picture};
 use crate::failure::Failure;
-use crate::vision::Picture;
+use crate::vision::{BadPicture, Picture};
 use crate::wire::worker::frame_len;
 use clap::Args as ClapArgs;
 use image::{DynamicImage, GenericImage, RgbImage};
@@ -17,10 +17,12 @@ use std::time::{Duration, Instant, SystemTime};
 /// Play the pictures of a folder as a camera would
 ///
 /// Writes raw YUV420 (I420, BT.601, limited range) to standard output: each JPEG or PNG in the order of
-/// names, fitted into the frame with black borders, held for a while. This is what `capture` in a
-/// gate's configuration expects of any camera program:
+/// names, fitted into the frame with black borders, held for a while. This is what a gate's configuration
+/// expects of any camera program:
 ///
-///   capture = ["eithergate-face", "frames", "/srv/pictures", "--loop"]
+///   [camera]
+///   kind = "command"
+///   command = ["eithergate-face", "frames", "/srv/pictures", "--loop"]
 #[derive(ClapArgs)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -41,10 +43,13 @@ pub struct Args {
     /// How long each picture is held
     #[arg(long, default_value_t = 2_000)]
     hold_ms: u64,
-    /// How long nothing but black is shown after each picture, as when a person has left
+    /// How long nobody is shown after each picture, as when a person has left
     #[arg(long, default_value_t = 0)]
     gap_ms: u64,
-    /// Show the picture that is in the folder right now, and black while there is none, without end
+    /// Where there is no picture, show a yard instead of black, as a gate's camera sees one
+    #[arg(long)]
+    yard: bool,
+    /// Show the picture that is in the folder right now, and nobody while there is none, without end
     #[arg(long, conflicts_with_all = ["again", "hold_ms", "gap_ms"])]
     live: bool,
 }
@@ -64,16 +69,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     // Not through `Stdout`, which looks for line ends in what has none.
     let out = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     let out = out.map_err(|e| Failure::Unavailable(format!("no standard output: {e}")))?;
-    let black = black(width, height)?;
+    let backdrop = if args.yard { yard(width, height) } else { RgbImage::new(width, height) };
+    let empty = to_i420(backdrop.clone())
+        .map_err(|e| Failure::Usage(format!("a frame of {width}x{height}: {e}")))?;
     if args.live {
-        return play_live(args, out, &black);
+        return play_live(args, out, &backdrop, &empty);
     }
     let files = pictures(&args.dir)?;
     let again = args.again;
     // Decoded ahead, one picture, because a large one takes longer than a frame.
     let (sender, decoded) = sync_channel(1);
-    thread::spawn(move || decode_all(&files, again, width, height, &sender));
-    play(args, out, &black, &decoded)
+    thread::spawn(move || decode_all(&files, again, &backdrop, &sender));
+    play(args, out, &empty, &decoded)
 }
 
 fn pictures(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -97,22 +104,37 @@ fn pictures(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn black(width: u32, height: u32) -> Result<Vec<u8>, Failure> {
-    let failed = |e| Failure::Usage(format!("a frame of {width}x{height}: {e}"));
-    let rgb = RgbImage::new(width, height).into_raw();
-    Ok(Picture::from_rgb(width, height, rgb).map_err(failed)?.to_i420())
+/// A wall, a path and the bars of a gate, by daylight.
+fn yard(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        let (across, down) = (x * 1_000 / width, y * 1_000 / height);
+        let brick = (across / 60 * 37 + down / 45 * 61) % 40;
+        let shade = match (across, down) {
+            (_, 0..150) => 200,
+            (300..700, 150..750) if across % 80 < 14 => 40,
+            (300..700, 150..750) => 150,
+            (_, 150..750) => 90 + brick,
+            (250..750, _) => 130 + brick / 2,
+            _ => 60 + brick,
+        };
+        image::Rgb([shade as u8, (shade + 6) as u8, shade as u8])
+    })
+}
+
+fn to_i420(frame: RgbImage) -> Result<Vec<u8>, BadPicture> {
+    let (width, height) = frame.dimensions();
+    Ok(Picture::from_rgb(width, height, frame.into_raw())?.to_i420())
 }
 
 fn decode_all(
     files: &[PathBuf],
     again: bool,
-    width: u32,
-    height: u32,
+    backdrop: &RgbImage,
     sender: &SyncSender<Result<Vec<u8>, Failure>>,
 ) {
     loop {
         for file in files {
-            let frame = decode(file, width, height);
+            let frame = decode(file, backdrop);
             let bad = frame.is_err();
             if sender.send(frame).is_err() || bad {
                 return;
@@ -124,8 +146,9 @@ fn decode_all(
     }
 }
 
-/// A picture as one I420 frame: upright, fitted, centred on black.
-fn decode(file: &Path, width: u32, height: u32) -> Result<Vec<u8>, Failure> {
+/// A picture as one I420 frame: upright, fitted, centred on the backdrop.
+fn decode(file: &Path, backdrop: &RgbImage) -> Result<Vec<u8>, Failure> {
+    let (width, height) = backdrop.dimensions();
     let picture = read_picture(file).map_err(PictureError::from)?;
     let (full_width, full_height) = (picture.width(), picture.height());
     let bad = |e: &dyn std::fmt::Display| Failure::Data(format!("{}: {e}", file.display()));
@@ -133,23 +156,22 @@ fn decode(file: &Path, width: u32, height: u32) -> Result<Vec<u8>, Failure> {
         .map(DynamicImage::from)
         .ok_or_else(|| bad(&"has another size than it says"))?;
     let fitted = picture.resize(width, height, image::imageops::FilterType::Triangle).into_rgb8();
-    let mut frame = RgbImage::new(width, height);
+    let mut frame = backdrop.clone();
     let (x, y) = ((width - fitted.width()) / 2, (height - fitted.height()) / 2);
     frame.copy_from(&fitted, x, y).map_err(|e| bad(&e))?;
-    let picture = Picture::from_rgb(width, height, frame.into_raw()).map_err(|e| bad(&e))?;
-    Ok(picture.to_i420())
+    to_i420(frame).map_err(|e| bad(&e))
 }
 
 fn play(
     args: &Args,
     mut out: impl Write,
-    black: &[u8],
+    empty: &[u8],
     decoded: &Receiver<Result<Vec<u8>, Failure>>,
 ) -> Result<(), Failure> {
     let mut pace = Pace::new(args.fps);
     for frame in decoded {
         let frame = frame?;
-        for (frame, ms) in [(frame.as_slice(), args.hold_ms), (black, args.gap_ms)] {
+        for (frame, ms) in [(frame.as_slice(), args.hold_ms), (empty, args.gap_ms)] {
             for _ in 0..frames_in(ms, args.fps) {
                 match out.write_all(frame) {
                     Ok(()) => pace.wait(),
@@ -166,7 +188,12 @@ fn play(
 }
 
 /// A stage: whoever puts a picture into the folder stands before the camera, until it is taken away.
-fn play_live(args: &Args, mut out: impl Write, black: &[u8]) -> Result<(), Failure> {
+fn play_live(
+    args: &Args,
+    mut out: impl Write,
+    backdrop: &RgbImage,
+    empty: &[u8],
+) -> Result<(), Failure> {
     let mut pace = Pace::new(args.fps);
     let mut shown: Option<(PathBuf, SystemTime, Vec<u8>)> = None;
     loop {
@@ -178,12 +205,12 @@ fn play_live(args: &Args, mut out: impl Write, black: &[u8]) -> Result<(), Failu
         match (changed, &shown) {
             (Some((file, when)), Some((now, since, _))) if file == *now && when == *since => {}
             (Some((file, when)), _) => {
-                let frame = decode(&file, args.width, args.height)?;
+                let frame = decode(&file, backdrop)?;
                 shown = Some((file, when, frame));
             }
             (None, _) => shown = None,
         }
-        match out.write_all(shown.as_ref().map_or(black, |(_, _, frame)| frame)) {
+        match out.write_all(shown.as_ref().map_or(empty, |(_, _, frame)| frame)) {
             Ok(()) => pace.wait(),
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             Err(e) => return Err(Failure::Unavailable(format!("can't write frames: {e}"))),
@@ -227,7 +254,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("white.png");
         RgbImage::from_pixel(30, 60, image::Rgb([255; 3])).save(&file).unwrap();
-        let frame = decode(&file, 64, 48).unwrap_or_else(|e| panic!("{e:?}"));
+        let frame = decode(&file, &RgbImage::new(64, 48)).unwrap_or_else(|e| panic!("{e:?}"));
         assert_eq!(frame.len(), frame_len(64, 48).unwrap());
         assert_eq!(luma(&frame, 64, 2, 24), 16, "black border");
         assert_eq!(luma(&frame, 64, 61, 24), 16, "black border");
@@ -245,7 +272,9 @@ mod tests {
         }
         let files = pictures(dir.path()).unwrap_or_else(|e| panic!("{e:?}"));
         assert_eq!(files, [dir.path().join("a.png"), dir.path().join("b.JPG")]);
-        let Err(Failure::Data(why)) = decode(&files[0], 64, 48) else { panic!("decoded") };
+        let Err(Failure::Data(why)) = decode(&files[0], &RgbImage::new(64, 48)) else {
+            panic!("decoded")
+        };
         assert!(why.contains("a.png"), "{why}");
     }
 

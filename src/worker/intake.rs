@@ -4,11 +4,11 @@
 //! Of frames the mailbox holds one, the newest: a frame that was not processed in time is overwritten,
 //! never queued. Every buffer that held a picture is overwritten with zeros before it is used again.
 
-use crate::domain::{Clock, Instant};
+use crate::domain::{Clock, Imaging, Instant, Spectrum};
 use crate::io::clock::SystemClock;
 use crate::wire::Parsed;
 use crate::wire::worker::{Decoder, ToWorker};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::collections::VecDeque;
@@ -22,6 +22,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// Messages held for the processing loop; the daemon waits when it is full.
 const COMMANDS: usize = 64;
+/// From one frame to the next: less than 1/60 s, the fastest that can be configured.
+const SHORTEST_FRAME: crate::domain::Duration = crate::domain::Duration::from_millis(12);
 /// Descriptors that came and whose message did not yet.
 const DESCRIPTORS: usize = 4;
 
@@ -32,6 +34,19 @@ pub struct Frame {
     pub data: Buffer,
     /// When its last byte was read.
     pub captured_at: Instant,
+    /// What light made it.
+    pub imaging: Imaging,
+}
+
+impl Frame {
+    /// Takes what an infrared sensor gives for colours out: grey, as the models know people.
+    pub fn settle_colours(&mut self) {
+        if self.imaging.spectrum == Spectrum::Infrared {
+            // Chroma is the last third of an I420 frame; 128 is none.
+            let luma = self.data.len() / 3 * 2;
+            self.data.get_mut(luma..).unwrap_or_default().fill(128);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -131,6 +146,9 @@ struct Source {
     pipe: Option<OwnedFd>,
     filling: Buffer,
     filled: usize,
+    imaging: Imaging,
+    /// Nothing is read before this: no camera is faster, and one that floods must not eat the processor.
+    rest_until: Instant,
 }
 
 impl Source {
@@ -193,8 +211,14 @@ impl Inbox {
 }
 
 /// Reads until the daemon closes its end. Runs on a thread of its own.
-pub fn run(mut inbox: Inbox, frame_len: usize, mailbox: &Arc<Mailbox>) {
-    let mut source = Source { pipe: None, filling: Zeroizing::new(vec![0; frame_len]), filled: 0 };
+pub fn run(mut inbox: Inbox, frame_len: usize, imaging: Imaging, mailbox: &Arc<Mailbox>) {
+    let mut source = Source {
+        pipe: None,
+        filling: Zeroizing::new(vec![0; frame_len]),
+        filled: 0,
+        imaging,
+        rest_until: Instant(0),
+    };
     let outcome = loop {
         match deliver(&mut inbox, &mut source, mailbox).and_then(|()| wait(&mut inbox, &source)) {
             Ok(Ready { messages: Some(true), .. }) => {}
@@ -233,11 +257,17 @@ fn wait(inbox: &mut Inbox, source: &Source) -> Result<Ready, String> {
         let socket = PollFd::new(&inbox.socket, PollFlags::IN);
         let mut both = [socket.clone(), socket];
         let mut count = 1;
+        let rest = source.rest_until.since(SystemClock.now());
+        let mut limit = None;
         if let (Some(pipe), [_, second]) = (&source.pipe, &mut both) {
-            *second = PollFd::new(pipe, PollFlags::IN);
-            count = 2;
+            if rest == crate::domain::Duration::ZERO {
+                *second = PollFd::new(pipe, PollFlags::IN);
+                count = 2;
+            } else {
+                limit = Timespec::try_from(Duration::from(rest)).ok();
+            }
         }
-        match poll(both.get_mut(..count).unwrap_or_default(), None) {
+        match poll(both.get_mut(..count).unwrap_or_default(), limit.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Ready { messages: None, frames: false }),
             Err(e) => return Err(format!("can't wait for the daemon: {e}")),
@@ -251,7 +281,7 @@ fn wait(inbox: &mut Inbox, source: &Source) -> Result<Ready, String> {
 
 /// Reads what is there, at most to the end of one frame.
 fn read_frames(source: &mut Source, mailbox: &Mailbox) {
-    let Source { pipe: Some(pipe), filling, filled } = source else { return };
+    let Source { pipe: Some(pipe), filling, filled, imaging, rest_until } = source else { return };
     let rest = filling.get_mut(*filled..).unwrap_or_default();
     match rustix::io::read(&*pipe, rest) {
         Err(Errno::INTR | Errno::AGAIN) => {}
@@ -260,9 +290,10 @@ fn read_frames(source: &mut Source, mailbox: &Mailbox) {
         Ok(count) => {
             *filled += count;
             if *filled >= filling.len() {
-                let data = std::mem::take(filling);
-                *filling = mailbox.put_frame(Frame { data, captured_at: SystemClock.now() });
+                let (data, now) = (std::mem::take(filling), SystemClock.now());
+                *filling = mailbox.put_frame(Frame { data, captured_at: now, imaging: *imaging });
                 *filled = 0;
+                *rest_until = now + SHORTEST_FRAME;
             }
         }
     }

@@ -26,6 +26,8 @@ pub struct Looker {
     key: TemplateKey,
     width: u32,
     height: u32,
+    /// A face was in the last frame.
+    somebody: bool,
 }
 
 impl Looker {
@@ -52,6 +54,7 @@ impl Looker {
             key: hello.template_key,
             width: hello.width,
             height: hello.height,
+            somebody: false,
         })
     }
 
@@ -121,11 +124,23 @@ impl Looker {
         })
     }
 
+    /// Whether the last frame that was looked at had a face in it.
+    pub fn sees_somebody(&self) -> bool {
+        self.somebody
+    }
+
+    /// Nobody is looked at any more: leaves nothing of whoever was. An error means that no model runs.
+    pub fn rest(&mut self) -> Result<(), String> {
+        self.somebody = false;
+        self.chain.forget().map_err(|e| e.to_string())
+    }
+
     /// What is to be said, now that this frame is in. An error means that no frame can be looked at.
     pub fn look(&mut self, frame: &[u8], captured_at: Instant) -> Result<Vec<Said>, String> {
         let picture = Picture::from_i420(self.width, self.height, frame)
             .map_err(|e| format!("a frame: {e}"))?;
         let faces = self.chain.faces_in_frame(&picture).map_err(|e| e.to_string())?;
+        self.somebody = !faces.is_empty();
         let sighting = |face: &Face| {
             let flaw = Quality::of(&picture, face).map(|quality| quality.flaw(&self.gates));
             // One whose landmarks make no face is no evidence either.

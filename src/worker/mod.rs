@@ -16,6 +16,8 @@ pub mod pictures;
 mod run;
 pub mod sandbox;
 pub mod sandbox_test;
+#[cfg(feature = "face")]
+mod watch;
 
 #[cfg(feature = "face")]
 pub use entry::main;

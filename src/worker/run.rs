@@ -5,6 +5,7 @@
 use super::intake::{self, Inbox, Mailbox, Turn};
 use super::look::Looker;
 use super::sandbox;
+use super::watch::Watcher;
 use crate::domain::{Clock, Instant};
 use crate::failure::Failure;
 use crate::io::clock::SystemClock;
@@ -93,6 +94,7 @@ fn work(args: &Args, socket: &UnixStream) -> Result<(), End> {
             hello.width, hello.height
         )));
     };
+    let (imaging, mut watcher) = (hello.watch.imaging, Watcher::new(&hello));
     let mut looker = Looker::new(chain, hello).map_err(End::Unfit)?;
     say(socket, &FromWorker::Ready { model: looker.model(), embedding, sandbox })?;
 
@@ -100,12 +102,17 @@ fn work(args: &Args, socket: &UnixStream) -> Result<(), End> {
     let taking = Arc::clone(&mailbox);
     thread::Builder::new()
         .name("intake".to_owned())
-        .spawn(move || intake::run(inbox, frame_len, &taking))
+        .spawn(move || intake::run(inbox, frame_len, imaging, &taking))
         .map_err(|e| End::Unfit(format!("can't start a thread: {e}")))?;
-    turns(socket, &mailbox, &mut looker)
+    turns(socket, &mailbox, &mut looker, &mut watcher)
 }
 
-fn turns(socket: &UnixStream, mailbox: &Mailbox, looker: &mut Looker) -> Result<(), End> {
+fn turns(
+    socket: &UnixStream,
+    mailbox: &Mailbox,
+    looker: &mut Looker,
+    watcher: &mut Watcher,
+) -> Result<(), End> {
     let (mut told, mut processed) = (Instant(0), 0);
     loop {
         let Turn { commands, frame, seen, last_frame_at, ended } = mailbox.turn(IDLE);
@@ -126,6 +133,7 @@ fn turns(socket: &UnixStream, mailbox: &Mailbox, looker: &mut Looker) -> Result<
                     let others = looker.look_alikes(&subject);
                     say(socket, &FromWorker::LookAlikes { subject, others })?;
                 }
+                ToWorker::Line { active } => watcher.line(SystemClock.now(), active),
                 ToWorker::Quit => return Ok(()),
                 ToWorker::Hello(_) | ToWorker::Frames => {
                     return Err(End::Alone("the daemon said Hello twice".to_owned()));
@@ -133,18 +141,28 @@ fn turns(socket: &UnixStream, mailbox: &Mailbox, looker: &mut Looker) -> Result<
             }
         }
         settle(socket, looker)?;
-        if let Some(frame) = frame {
-            let said = looker.look(&frame.data, frame.captured_at).map_err(End::Unfit)?;
+        if let Some(mut frame) = frame {
+            if watcher.frame(frame.captured_at, &frame.data) {
+                // Told before anything is looked for: who stands there sees the light first.
+                tell(socket, watcher)?;
+                frame.settle_colours();
+                let said = looker.look(&frame.data, frame.captured_at).map_err(End::Unfit)?;
+                for said in said {
+                    let message = match said {
+                        Said::Observation(observation) => FromWorker::Observed(observation),
+                        Said::Hint(hint) => FromWorker::Hint(hint),
+                    };
+                    say(socket, &message)?;
+                }
+                watcher.looked(frame.captured_at, looker.sees_somebody());
+            }
             mailbox.give_back(frame.data);
             processed += 1;
-            for said in said {
-                let message = match said {
-                    Said::Observation(observation) => FromWorker::Observed(observation),
-                    Said::Hint(hint) => FromWorker::Hint(hint),
-                };
-                say(socket, &message)?;
-            }
         }
+        if watcher.falls_asleep(SystemClock.now()) {
+            looker.rest().map_err(End::Unfit)?;
+        }
+        tell(socket, watcher)?;
         // Only here, after a whole turn: a loop that hangs doesn't say that it lives.
         let now = SystemClock.now();
         if std::time::Duration::from(now.since(told)) >= IDLE {
@@ -162,6 +180,13 @@ fn turns(socket: &UnixStream, mailbox: &Mailbox, looker: &mut Looker) -> Result<
 /// Tells by which terms people are found, if people came or went.
 fn settle(socket: &UnixStream, looker: &mut Looker) -> Result<(), End> {
     looker.terms().map_or(Ok(()), |terms| say(socket, &FromWorker::Terms(terms)))
+}
+
+fn tell(socket: &UnixStream, watcher: &mut Watcher) -> Result<(), End> {
+    while let Some(news) = watcher.news() {
+        say(socket, &news)?;
+    }
+    Ok(())
 }
 
 /// The chain of models, and the embedding's name.

@@ -2,7 +2,7 @@
 
 use super::{LIMIT, PROGRAM, SUBJECT, json, picture, root};
 use eithergate::app::face::{Enrolled, FaceEvent, FaceStatus, Options, Supervisor};
-use eithergate::domain::{LivenessPolicy, SubjectId};
+use eithergate::domain::{LivenessPolicy, SubjectId, Watch};
 use eithergate::wire::template::Sealed;
 use eithergate::wire::worker::Tracking;
 use std::fs;
@@ -71,6 +71,7 @@ impl Gate {
             height: 640,
             // Whoever plays is a picture.
             tracking: Tracking { liveness: LivenessPolicy::Off, ..Tracking::default() },
+            watch: Watch::default(),
         }
     }
 

@@ -18,6 +18,8 @@ const LINE_LIMIT: usize = 500;
 /// At most this many lines in a [`LOG_WINDOW`]; the rest is counted.
 const LOG_LINES: u32 = 20;
 const LOG_WINDOW: Duration = Duration::from_secs(10);
+/// Between two reads of a child that writes more than is logged: at most 100 KB a second.
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub struct Child {
     id: u64,
@@ -138,6 +140,10 @@ fn log(what: &'static str, mut stderr: ChildStderr) {
                 *dropped += 1;
             }
         });
+        if window.2 > 0 {
+            // Who writes more than is logged is read slowly, lest reading it costs the gate's processor.
+            thread::sleep(PAUSE);
+        }
     }
     if window.2 > 0 {
         warn!(program = what, dropped = window.2, "wrote more than is logged");

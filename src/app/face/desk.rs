@@ -53,6 +53,10 @@ pub struct Desk<G, E> {
     /// Killed, not yet reaped: a program stuck in a driver may take its time.
     dying: Vec<Child>,
     next_id: u64,
+    /// The presence detector's or the button's line.
+    line: bool,
+    /// The worker looks for faces.
+    watching: bool,
 }
 
 impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
@@ -73,6 +77,8 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
             capture: None,
             dying: Vec::new(),
             next_id: 0,
+            line: false,
+            watching: false,
         }
     }
 
@@ -121,7 +127,12 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
             {
                 (self.emit)(FaceEvent::Forgotten { subject });
             }
-            Note::Tell(message) => self.send(plan, message),
+            Note::Tell(message) => {
+                if let ToWorker::Line { active } = message {
+                    self.line = active;
+                }
+                self.send(plan, message);
+            }
             Note::Said(..) | Note::Garbled(..) | Note::Stop => {}
         }
     }
@@ -146,6 +157,9 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
                     status.sandbox = Some(sandbox);
                 }
                 self.load_gallery();
+                if self.line {
+                    self.send(plan, ToWorker::Line { active: true });
+                }
                 self.step(plan, Input::Ready { sandboxed: sandbox.is_complete() });
             }
             FromWorker::Unfit { why } => {
@@ -162,6 +176,8 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
                 self.step(plan, Input::Alive { processed, last_frame_at });
             }
             FromWorker::Enrolled { subject, outcome } => self.enrolled(subject, outcome),
+            FromWorker::Watching { awake } => self.watching(awake),
+            FromWorker::View(view) => (self.emit)(FaceEvent::View(view)),
             FromWorker::Forgotten { subject } => (self.emit)(FaceEvent::Forgotten { subject }),
             FromWorker::Hint(hint) => (self.emit)(FaceEvent::Hint(hint)),
             FromWorker::Terms(terms) => {
@@ -244,6 +260,13 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
                         self.report(state);
                         None
                     }
+                    Action::Alarm(active) => {
+                        if active {
+                            error!("the face path stays down; cards are not affected");
+                        }
+                        (self.emit)(FaceEvent::StaysDown(active));
+                        None
+                    }
                 };
                 next = next.or(failed);
             }
@@ -276,6 +299,7 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
             width: options.width,
             height: options.height,
             tracking: options.tracking,
+            watch: options.watch,
             template_key,
         };
         let (ours, theirs) = link::pair().map_err(|e| format!("no socket pair: {e}"))?;
@@ -348,8 +372,15 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
         self.next_id
     }
 
+    fn watching(&mut self, awake: bool) {
+        if std::mem::replace(&mut self.watching, awake) != awake {
+            (self.emit)(FaceEvent::Watching(awake));
+        }
+    }
+
     fn bury_worker(&mut self) {
         let worker = self.worker.take();
+        self.watching(false);
         self.bury(worker.map(|w| w.child));
         let mut status = lock(&self.status);
         (status.frames_seen, status.frames_processed) = (0, 0);

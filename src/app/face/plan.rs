@@ -13,8 +13,14 @@ pub const START_LIMIT: Duration = Duration::from_secs(20);
 pub const ALIVE_LIMIT: Duration = Duration::from_secs(2);
 /// From the start of the capture program to its first frame: a camera takes a second or two.
 pub const FIRST_FRAME_LIMIT: Duration = Duration::from_secs(5);
-/// From one frame to the next.
-pub const FRAME_LIMIT: Duration = Duration::from_secs(2);
+/// From one frame to the next. The worker speaks four times a second, so a stall is seen within 2 s.
+pub const FRAME_LIMIT: Duration = Duration::from_millis(1_500);
+/// A face path that has been down for this long is an alarm: with the time it takes to see that, within
+/// 15 s.
+pub const ALARM_AFTER: Duration = Duration::from_secs(10);
+/// One that is up for less than this has not recovered: a camera that gives a few frames after each restart
+/// is down.
+pub const STEADY_AFTER: Duration = Duration::from_secs(5);
 /// Who lived this long starts with the shortest wait again.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
@@ -58,6 +64,8 @@ pub enum Action {
     StartCapture,
     KillCapture,
     Report(FaceState),
+    /// It has been down for [`ALARM_AFTER`] (`true`), or is up for good.
+    Alarm(bool),
 }
 
 /// How the face path is.
@@ -125,6 +133,11 @@ pub struct Plan {
     worker_back_off: BackOff,
     capture_back_off: BackOff,
     state: FaceState,
+    /// Counted from the first fault since it was steady.
+    alarm_at: Option<Instant>,
+    steady_at: Option<Instant>,
+    /// What was said of the alarm last.
+    alarm: Option<bool>,
 }
 
 impl Plan {
@@ -136,6 +149,9 @@ impl Plan {
             worker_back_off: BackOff::FRESH,
             capture_back_off: BackOff::FRESH,
             state: FaceState::Starting,
+            alarm_at: None,
+            steady_at: None,
+            alarm: None,
         }
     }
 
@@ -149,11 +165,13 @@ impl Plan {
             Worker::Waiting { until } => until,
             Worker::Starting { limit } | Worker::Running { limit, .. } => limit,
         };
-        match self.capture {
+        let next = match self.capture {
             Capture::Waiting { until } => worker.min(until),
             // A stall is judged when the worker speaks.
             Capture::Off | Capture::Running { .. } => worker,
-        }
+        };
+        let alarm_at = self.alarm_at.filter(|_| self.is_down());
+        [alarm_at, self.steady_at].into_iter().flatten().fold(next, Instant::min)
     }
 
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Action> {
@@ -202,6 +220,18 @@ impl Plan {
             }
             _ => {}
         }
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        if is_due(self.steady_at) {
+            (self.alarm_at, self.steady_at) = (None, None);
+            // Also at first: an alarm may stand from before a restart.
+            if self.alarm.replace(false) != Some(false) {
+                actions.push(Action::Alarm(false));
+            }
+        }
+        if self.is_down() && is_due(self.alarm_at) {
+            (self.alarm_at, self.alarm) = (None, Some(true));
+            actions.push(Action::Alarm(true));
+        }
         actions
     }
 
@@ -229,7 +259,7 @@ impl Plan {
         if now.since(quiet_since) >= limit {
             self.lose_capture(now, FaceFault::CaptureStalled, actions);
         } else if progress && last.is_some() {
-            self.report(state, actions);
+            self.report(now, state, actions);
         }
     }
 
@@ -244,193 +274,32 @@ impl Plan {
             actions.push(Action::KillCapture);
         }
         self.capture = Capture::Off;
-        self.report(FaceState::Degraded(fault), actions);
+        self.report(now, FaceState::Degraded(fault), actions);
     }
 
     fn lose_capture(&mut self, now: Instant, fault: FaceFault, actions: &mut Vec<Action>) {
         let Capture::Running { since } = self.capture else { return };
         self.capture = Capture::Waiting { until: self.capture_back_off.retry_at(now, Some(since)) };
         actions.push(Action::KillCapture);
-        self.report(FaceState::Degraded(fault), actions);
+        self.report(now, FaceState::Degraded(fault), actions);
     }
 
-    fn report(&mut self, state: FaceState, actions: &mut Vec<Action>) {
+    fn report(&mut self, now: Instant, state: FaceState, actions: &mut Vec<Action>) {
         if self.state != state {
             self.state = state;
             actions.push(Action::Report(state));
+            self.steady_at = (!self.is_down()).then_some(now + STEADY_AFTER);
         }
+        if self.is_down() && self.alarm != Some(true) {
+            self.alarm_at = self.alarm_at.or(Some(now + ALARM_AFTER));
+        }
+    }
+
+    /// Without a sandbox it works, if not as it should.
+    fn is_down(&self) -> bool {
+        matches!(self.state, FaceState::Degraded(fault) if fault != FaceFault::SandboxMissing)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Action::*;
-    use super::FaceState::*;
-    use super::*;
-    use proptest::prelude::*;
-
-    const fn ms(t: u64) -> Instant {
-        Instant(t * 1000)
-    }
-
-    fn alive(processed: u64, last_frame_ms: u64) -> Input {
-        Input::Alive { processed, last_frame_at: Some(ms(last_frame_ms)) }
-    }
-
-    /// A plan at 1 s, with worker and capture started at 0 and frames flowing.
-    fn up() -> Plan {
-        let mut plan = Plan::new(ms(0));
-        assert_eq!(plan.handle(ms(0), Input::Tick), [StartWorker]);
-        assert_eq!(plan.handle(ms(500), Input::Ready { sandboxed: true }), [StartCapture]);
-        assert_eq!(plan.handle(ms(1000), alive(3, 990)), [Report(Up)]);
-        plan
-    }
-
-    #[test]
-    fn a_killed_worker_is_noticed_and_replaced() {
-        let mut plan = up();
-        let gone = Report(Degraded(FaceFault::WorkerGone));
-        let exited = Input::WorkerExited { code: None };
-        assert_eq!(plan.handle(ms(2000), exited), [KillWorker, KillCapture, gone]);
-        assert_eq!(plan.deadline(), ms(2250));
-        assert_eq!(plan.handle(ms(2249), Input::Tick), []);
-        assert_eq!(plan.handle(ms(2250), Input::Tick), [StartWorker]);
-        assert_eq!(plan.handle(ms(3000), Input::Ready { sandboxed: true }), [StartCapture]);
-        assert_eq!(plan.handle(ms(3400), Input::Alive { processed: 0, last_frame_at: None }), []);
-        assert_eq!(plan.handle(ms(3800), alive(1, 3700)), [Report(Up)]);
-    }
-
-    #[test]
-    fn a_silent_worker_is_killed() {
-        let mut plan = up();
-        assert_eq!(plan.deadline(), ms(3000));
-        assert_eq!(plan.handle(ms(2999), Input::Tick), []);
-        let hung = Report(Degraded(FaceFault::WorkerHung));
-        assert_eq!(plan.handle(ms(3000), Input::Tick), [KillWorker, KillCapture, hung]);
-        assert_eq!(plan.handle(ms(3001), Input::WorkerExited { code: None }), []);
-    }
-
-    #[test]
-    fn a_worker_that_never_gets_ready_is_killed() {
-        let mut plan = Plan::new(ms(0));
-        plan.handle(ms(0), Input::Tick);
-        assert_eq!(plan.deadline(), ms(20_000));
-        let hung = Report(Degraded(FaceFault::WorkerHung));
-        assert_eq!(plan.handle(ms(20_000), Input::Tick), [KillWorker, hung]);
-    }
-
-    #[test]
-    fn an_unfit_worker_is_retried_ever_more_slowly() {
-        let mut plan = Plan::new(ms(0));
-        let mut waits = Vec::new();
-        let mut now = ms(0);
-        for input in [
-            Input::Unfit,
-            Input::WorkerNotStarted,
-            Input::WorkerExited { code: Some(127) },
-            Input::Unfit,
-            Input::Unfit,
-            Input::Unfit,
-            Input::Unfit,
-            Input::Unfit,
-            Input::Unfit,
-        ] {
-            assert_eq!(plan.handle(now, Input::Tick), [StartWorker]);
-            plan.handle(now, input);
-            assert_eq!(plan.state(), Degraded(FaceFault::WorkerUnfit));
-            waits.push(plan.deadline().since(now).as_millis());
-            now = plan.deadline();
-        }
-        assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
-    }
-
-    #[test]
-    fn a_minute_of_health_makes_the_wait_short_again() {
-        let mut plan = up();
-        plan.handle(ms(1100), Input::WorkerExited { code: None });
-        plan.handle(ms(1350), Input::Tick);
-        plan.handle(ms(1400), Input::Ready { sandboxed: true });
-        plan.handle(ms(61_400), Input::WorkerExited { code: Some(1) });
-        assert_eq!(plan.deadline(), ms(61_650));
-        plan.handle(ms(61_650), Input::Tick);
-        plan.handle(ms(61_700), Input::Ready { sandboxed: true });
-        plan.handle(ms(121_699), Input::WorkerExited { code: Some(1) });
-        assert_eq!(plan.deadline(), ms(122_199));
-    }
-
-    #[test]
-    fn a_capture_that_ends_is_replaced_and_the_worker_stays() {
-        let mut plan = up();
-        let gone = Report(Degraded(FaceFault::CaptureGone));
-        assert_eq!(plan.handle(ms(1100), Input::CaptureExited), [KillCapture, gone]);
-        assert_eq!(plan.deadline(), ms(1350));
-        assert_eq!(plan.handle(ms(1200), alive(9, 1090)), [], "frames of the old one");
-        assert_eq!(plan.handle(ms(1350), Input::Tick), [StartCapture]);
-        assert_eq!(plan.handle(ms(1600), alive(9, 1500)), [], "seen, not yet processed");
-        assert_eq!(plan.handle(ms(1800), alive(10, 1500)), [Report(Up)]);
-    }
-
-    #[test]
-    fn a_camera_that_stands_still_is_replaced() {
-        let mut plan = up();
-        assert_eq!(plan.handle(ms(2989), alive(3, 990)), []);
-        let stalled = Report(Degraded(FaceFault::CaptureStalled));
-        assert_eq!(plan.handle(ms(2990), alive(3, 990)), [KillCapture, stalled]);
-        assert_eq!(plan.handle(ms(3240), Input::Tick), [StartCapture]);
-        // The first frame may take longer.
-        assert_eq!(plan.handle(ms(5300), alive(3, 990)), []);
-        assert_eq!(plan.handle(ms(6800), alive(3, 990)), []);
-        assert_eq!(plan.handle(ms(8240), alive(3, 990)), [KillCapture]);
-    }
-
-    #[test]
-    fn without_a_sandbox_it_works_but_stays_degraded() {
-        let mut plan = Plan::new(ms(0));
-        plan.handle(ms(0), Input::Tick);
-        plan.handle(ms(1), Input::Ready { sandboxed: false });
-        let missing = Report(Degraded(FaceFault::SandboxMissing));
-        assert_eq!(plan.handle(ms(100), alive(1, 50)), [missing]);
-        assert_eq!(plan.handle(ms(200), alive(2, 150)), []);
-    }
-
-    fn inputs() -> impl Strategy<Value = Input> {
-        prop_oneof![
-            4 => Just(Input::Tick),
-            1 => Just(Input::WorkerNotStarted),
-            2 => Just(Input::Ready { sandboxed: true }),
-            1 => Just(Input::Unfit),
-            4 => (0u64..20, 0u64..10_000).prop_map(|(n, at)| alive(n, at)),
-            1 => Just(Input::WorkerGarbled),
-            1 => Just(Input::WorkerClogged),
-            1 => Just(Input::WorkerExited { code: None }),
-            1 => Just(Input::WorkerExited { code: Some(0) }),
-            1 => Just(Input::CaptureNotStarted),
-            1 => Just(Input::CaptureExited),
-        ]
-    }
-
-    proptest! {
-        /// Whatever happens: one worker and one capture program at most, captures only beside a worker,
-        /// and none that is killed stays uncounted.
-        #[test]
-        fn starts_and_kills_are_paired(
-            script in proptest::collection::vec((0u64..3000, inputs()), 1..200),
-        ) {
-            let mut plan = Plan::new(ms(0));
-            let (mut now, mut worker, mut capture) = (0, false, false);
-            for (wait, input) in script {
-                now += wait;
-                for action in plan.handle(ms(now), input) {
-                    match action {
-                        StartWorker => { prop_assert!(!worker); worker = true; }
-                        KillWorker => { prop_assert!(worker); worker = false; }
-                        StartCapture => { prop_assert!(worker && !capture); capture = true; }
-                        KillCapture => { prop_assert!(capture); capture = false; }
-                        Report(state) => prop_assert_eq!(state, plan.state()),
-                    }
-                }
-                prop_assert!(worker || !capture);
-            }
-        }
-    }
-}
+mod tests;

@@ -30,6 +30,12 @@ fn has_input(fact: &Fact, config: &Config) -> bool {
     let own = &config.lines;
     match fact {
         Fact::Fire { .. } => own.fire.is_some(),
+        Fact::Alarm {
+            alarm:
+                Alarm::FacePathDown | Alarm::CameraCovered | Alarm::CameraBlinded | Alarm::CameraMoved,
+            door,
+            ..
+        } => config.face.as_ref().is_some_and(|face| Some(face.door) == *door),
         Fact::Alarm { door: None, reader: None, alarm, .. } => match alarm {
             Alarm::Fire | Alarm::FireLine => own.fire.is_some(),
             Alarm::Mains => own.mains.is_some(),

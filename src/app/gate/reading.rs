@@ -49,6 +49,7 @@ impl Gate {
                     self.readers.show(now, reader, Signal::Fault);
                 }
             }
+            Meaning::Camera { active } => self.camera_line(active),
             Meaning::Link { reader, news } => self.reader_news(reader, news)?,
             Meaning::Breach { reader, why } => self.breach(reader, why, now),
             Meaning::InstallOpened { reader, uid, minutes } => {

@@ -58,6 +58,10 @@ pub(super) enum Meaning {
         reader: ReaderId,
         enrolled: bool,
     },
+    /// The line that says when to look through the camera.
+    Camera {
+        active: bool,
+    },
     /// The reader itself: there or not, opened, without power.
     Link {
         reader: ReaderId,

@@ -6,7 +6,7 @@
 use super::{LinkNews, Meaning};
 use crate::access::Input;
 use crate::config::{self, Config, InputLine, Means};
-use crate::domain::{Duration, Instant, LineState, Wire};
+use crate::domain::{Duration, Instant, LineState, Trigger, Wire};
 use crate::io::PinEdge;
 
 /// How much sooner one line of a module may move than another on the same event, debounced alike.
@@ -106,8 +106,11 @@ impl Switch {
     /// does a contact of somebody having passed.
     fn level(&mut self, at: PinEdge) -> Option<Meaning> {
         self.take(at);
-        let is_held =
-            matches!(self.means, Means::Door(_, Wire::Rex | Wire::PassedIn | Wire::PassedOut));
+        let is_held = matches!(
+            self.means,
+            Means::Door(_, Wire::Rex | Wire::PassedIn | Wire::PassedOut)
+                | Means::Camera(Trigger::Button)
+        );
         if is_held && self.state() == Some(LineState::Active) {
             self.said = Some(LineState::Active);
             return None;
@@ -136,6 +139,11 @@ impl Switch {
                 let news = LinkNews::Tamper(state != LineState::Normal);
                 Meaning::Link { reader, news }
             }
+            Means::Camera(Trigger::Button) => {
+                Meaning::Camera { active: state == LineState::Active }
+            }
+            // What can't be told may be somebody.
+            Means::Camera(_) => Meaning::Camera { active: state != LineState::Normal },
         })
     }
 }

@@ -4,8 +4,9 @@ use super::Finding;
 use super::pins::pins;
 use super::ports::ports;
 use crate::allowlist::Allowlist;
+use crate::app::face::capture::command_line;
 use crate::app::{self, Answer, Question, wiring};
-use crate::config::{Config, Face};
+use crate::config::{Config, Face, Source};
 use crate::domain::{Clock, ReadFault};
 use crate::io::clock::SystemClock;
 use crate::io::template_key;
@@ -351,10 +352,12 @@ fn sandbox() -> Finding {
 
 /// Starts the capture program and waits for one whole frame. Beside a running gate the camera is taken.
 fn camera(face: &Face) -> Finding {
-    let Some((program, args)) = face.capture.split_first() else {
-        return Finding::fail("camera", "no capture program", "name one under [face]");
+    let camera = &face.camera;
+    let command = command_line(camera);
+    let Some((program, args)) = command.split_first() else {
+        return Finding::fail("camera", "no capture program", "name one under [camera]");
     };
-    let wanted = u64::from(face.width) * u64::from(face.height) * 3 / 2;
+    let wanted = u64::from(camera.width) * u64::from(camera.height) * 3 / 2;
     let child = Command::new(program)
         .args(args)
         .stdin(Stdio::null())
@@ -364,7 +367,11 @@ fn camera(face: &Face) -> Finding {
     let mut child = match child {
         Ok(child) => child,
         Err(e) => {
-            let remedy = "install it, or name another under [face] capture";
+            let remedy = match camera.source {
+                Source::Rpicam(_) => "apt install rpicam-apps (Raspberry Pi OS has it)",
+                Source::V4l2(_) => "apt install ffmpeg",
+                Source::Command(_) => "install it, or name another under [camera] command",
+            };
             return Finding::fail("camera", format!("{program}: {e}"), remedy);
         }
     };
@@ -380,7 +387,7 @@ fn camera(face: &Face) -> Finding {
     let ended = child.try_wait().ok().flatten();
     let _ = child.kill();
     let _ = child.wait();
-    let size = format!("{}x{}", face.width, face.height);
+    let size = format!("{}x{}", camera.width, camera.height);
     if read == wanted {
         let ms = start.elapsed().as_millis();
         return Finding::pass("camera", format!("first {size} frame after {ms} ms"));

@@ -272,11 +272,14 @@ contact = "nobody@example.org"
 [face]
 door = "main"
 template_key = "template.key"
-width = 480
-height = 640
 # Whoever plays is a picture.
 liveness = "off"
-capture = ["{face_program}", "frames", "{stage}", "--live", "--width", "480", "--height", "640"]
+
+[camera]
+kind = "command"
+command = ["{face_program}", "frames", "{stage}", "--live", "--yard", "--width", "480", "--height", "640"]
+width = 480
+height = 640
 "#,
             face_program = self.program.with_file_name("eithergate-face").display(),
             stage = self.dir.join("stage").display(),

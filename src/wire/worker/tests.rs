@@ -7,6 +7,7 @@ fn hello() -> ToWorker {
         width: 640,
         height: 480,
         tracking: Tracking::default(),
+        watch: Watch::default(),
         template_key: TemplateKey::new([5; 32]),
     })
 }
@@ -32,8 +33,8 @@ fn version_2_is_frozen() {
     assert_eq!(
         hex(&encode(&hello()).unwrap()),
         format!(
-            "4800000000028005e00303059a99993ee0c65b000000c04180b518017b14ae47e17a843f9a9999999999\
-             a93f{key}"
+            "4f00000000028005e00303059a99993ee0c65b000000c04180b518017b14ae47e17a843f9a9999999999\
+             a93f00c08db7010000{key}"
         )
     );
     assert_eq!(
