@@ -471,3 +471,26 @@ fn a_pin_fits_its_subject_alone() -> Outcome {
     assert_eq!(refused.err(), Some(RefusedUpdate::Malformed));
     Ok(())
 }
+
+#[test]
+fn a_visitor_may_have_a_pin_a_face_and_a_time() -> Outcome {
+    let tag = PinTag([7; 16]);
+    let visitor = Entry {
+        from: Some(NOW),
+        until: Some(later(1)),
+        pin: Some(tag),
+        ..entry(true, true, &[21])
+    };
+    let bytes = list(vec![(1, visitor)]).to_bytes()?;
+    assert_eq!(bytes.first(), Some(&2));
+    let (_, index) = plain::read(&bytes).map_err(|e| format!("{e:?}"))?;
+    let ways = Ways { card: true, face: true };
+    let right = Entitlement {
+        from: Some(NOW),
+        until: Some(later(1)),
+        ..Entitlement::unlimited(subject(1), ways)
+    };
+    assert_eq!(index.by_subject(&subject(1)), Some(right));
+    assert_eq!(index.pin(&subject(1)).map(|pin| pin.0), Some(tag.0));
+    Ok(())
+}

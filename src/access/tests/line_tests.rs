@@ -17,6 +17,8 @@ pub(super) enum What {
     Mode(DoorId),
     /// The alarms that stand, for health reports.
     Alarms,
+    /// Whether an order would be obeyed.
+    Would(Order),
     /// What the gate believes the time is.
     Believed,
 }
@@ -92,6 +94,15 @@ fn number<T: std::str::FromStr>(text: &str) -> T {
 
 /// What a line says happened. A trailing `door 1` or `reader 1` tells which; otherwise the first.
 pub(super) fn what(text: &str, at: Instant) -> What {
+    if let Some(order) = text.strip_prefix("if ") {
+        return match what(order, at) {
+            What::Inputs(inputs) => match &inputs[..] {
+                [Input::Order { order, .. }] => What::Would(order.clone()),
+                _ => panic!("no order: {text}"),
+            },
+            _ => panic!("no order: {text}"),
+        };
+    }
     let (text, door) = match text.rsplit_once(" door ") {
         Some((text, n)) => (text, DoorId(number(n))),
         None => (text, DoorId(0)),

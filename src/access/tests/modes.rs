@@ -118,6 +118,25 @@ fn a_mode_set_once_more_is_reported_where_it_says_something_new() {
 }
 
 #[test]
+fn whoever_gives_an_order_is_told_whether_it_would_be_obeyed() {
+    play(
+        usual(),
+        "at 0s if guard lets in -> obeyed
+         at 1s if guard lets in door 9 -> NoDoor
+         at 2s if guard sets Accessed -> DoorMode
+         at 3s guard sets Blocked -> DoorModeChanged Blocked by guard
+         at 4s if guard lets in -> DoorMode
+         at 5s if guard lets out -> obeyed
+         at 6s if guard sets Unlocked -> obeyed
+         at 7s guard sets LockedDown -> DoorModeChanged LockedDown by guard
+         at 8s if guard sets Unlocked -> DoorMode
+         at 9s if guard ends it -> obeyed
+         at 10s if guard ends it door 9 -> NoDoor
+         at 11s if guard acknowledges -> obeyed",
+    );
+}
+
+#[test]
 fn a_mode_set_while_it_is_open_does_not_begin_the_time_anew() {
     play(
         usual(),

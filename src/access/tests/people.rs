@@ -122,15 +122,15 @@ fn guessing_is_slowed_and_a_valid_card_is_answered_all_the_same() {
          at 11s time -> unlock, AccessGranted card
          at 12s opens -> lock, AccessTaken card
          at 13s closes
+         # nobody waits now; the next one waits the whole time all the same
+         at 13.5s card 1
+         at 17.5s time -> unlock, AccessGranted card
+         at 18s opens -> lock, AccessTaken card
+         at 19s closes
          # a face is not slowed
-         at 14s face 1 -> unlock, AccessGranted face
-         at 15s opens -> lock, AccessTaken face
-         at 16s closes
-         # nobody waited meanwhile; the next one waits the whole time all the same
-         at 18s card 1
-         at 22s time -> unlock, AccessGranted card
-         at 23s opens -> lock, AccessTaken card
-         at 24s closes
+         at 24s face 1 -> unlock, AccessGranted face
+         at 25s opens -> lock, AccessTaken face
+         at 26s closes
          # calm for a minute: quick again
          at 67s time -> AlarmCleared guessing
          at 68s card 2 -> unlock, AccessGranted card",

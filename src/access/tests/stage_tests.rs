@@ -252,6 +252,10 @@ impl Stage {
                 });
                 return standing.collect::<Vec<_>>().join(", ");
             }
+            What::Would(order) => {
+                let heeded = self.gate.heeds(&order);
+                return heeded.map_or_else(|why| format!("{why:?}"), |()| "obeyed".into());
+            }
             What::Believed => {
                 return self.gate.time(self.wall()).map_or("unknown".into(), |wall| {
                     format!("{} minutes after 8:00", (wall.0 as i64 - MONDAY_8.0 as i64) / 60_000)

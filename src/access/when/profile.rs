@@ -121,6 +121,7 @@ mod tests {
         assert!(!calendar.holds(1, WallTime::from_secs(monday)), "no such profile");
         assert!(calendar.has(0) && !calendar.has(1));
         assert_eq!([calendar.numbered(9), calendar.numbered(0)], [Some(0), None]);
+        assert_eq!([calendar.number(0), calendar.number(1)], [Some(9), None]);
     }
 
     #[test]
