@@ -239,8 +239,8 @@ fn a_card_waits_for_its_pin_and_is_decided_once() {
          at 2s keys 1407# -> unlock, AccessGranted card, reader 0 shows Granted
          at 3s opens -> lock, AccessTaken card
          at 4s closes
-         # keys without a card open nothing
-         at 13s keys 1407#
+         # keys without a card open nothing: before a camera they claim to be somebody
+         at 13s keys 1407# -> claim [1, 4, 0, 7]
          # cleared and typed anew; the same card again begins anew
          at 20s card 7 -> reader 0 shows EnterPin
          at 21s keys 99
