@@ -200,10 +200,8 @@ impl Scene {
             .enumerate()
             .filter_map(|(i, known)| Some((i, known.changed(luma)?)))
             .min_by(|a, b| a.1.total_cmp(&b.1));
-        let (at, changed) = match best {
-            None => (0, 0.0),
-            Some(best) => best,
-        };
+        // A view with too few patterns to compare is one to learn.
+        let (at, changed) = best.unwrap_or((0, 0.0));
         if changed >= CHANGED {
             return if glare >= GLARING { View::Blinded } else { View::Moved };
         }

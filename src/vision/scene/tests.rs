@@ -72,7 +72,7 @@ impl Camera {
             }
             let view = self.scene.handle(self.now, &Luma(blocks), moving, somebody);
             self.told.extend(view.map(|view| (self.now.0 / 1_000_000, view)));
-            self.now = self.now + Duration::from_millis(100);
+            self.now += Duration::from_millis(100);
         }
     }
 }
@@ -193,7 +193,7 @@ fn a_gate_that_starts_covered_says_so() {
 fn time_without_frames_is_no_evidence() {
     let mut camera = Camera::at_its_gate();
     camera.sees(2, |_| [30.0; BLOCKS]);
-    camera.now = camera.now + Duration::from_secs(3_600);
+    camera.now += Duration::from_secs(3_600);
     camera.sees(2, |_| [30.0; BLOCKS]);
     assert_eq!(camera.told, []);
 }
