@@ -110,7 +110,7 @@ pub fn open(
     let bell = Bell::new(move || {
         let _ = rustix::io::write(&*wake, &1u64.to_ne_bytes());
     });
-    Pump::new(source, queues, bell.clone(), sink).start(clock)?;
+    Pump::new(source, queues, &lines.switches, bell.clone(), sink).start(clock)?;
     Ok(GpiochipPins { outputs, bell })
 }
 

@@ -14,17 +14,23 @@
 //! an edge is held back for [`SETTLE`] and then handed over by its stamp, and the promise stops that long before the
 //! moment of reading.
 //!
+//! **What must arrive.** A frame whose edges were lost is presented again. A switch that says something once, and
+//! finds no room, would be believed to stand as before for as long as it does: a fire would go unheard. So the
+//! newest edge of each switch is offered again until there is room.
+//!
 //! What never enters: what a line means, bits, cards.
 
 use super::{PinEdge, PinEvent, PinSink, Switch};
 use crate::domain::{Clock, Duration, Instant};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// From the stamp of an edge to its place in the kernel's queue, at most: interrupt threads outrank
 /// everything but each other.
 pub const SETTLE: Duration = Duration::from_micros(200);
+/// When a switch that found no room is said again.
+const AGAIN: Duration = Duration::from_millis(5);
 /// The longest wait for an edge.
 const IDLE: Duration = Duration::from_secs(1);
 /// So many edges at once are no reader's; without a pause they could keep everybody else from the processor.
@@ -83,15 +89,32 @@ pub struct Pump<S> {
     sorter: Sorter,
     bell: Bell,
     sink: PinSink,
+    switches: BTreeSet<u32>,
+    /// Each switch's newest edge that found no room.
+    untold: BTreeMap<u32, PinEdge>,
     raw: Vec<RawEdge>,
     ready: Vec<PinEvent>,
 }
 
 impl<S: EdgeSource + 'static> Pump<S> {
-    /// `queues` are the lines of each of the source's queues.
-    pub fn new(source: S, queues: Vec<Vec<u32>>, bell: Bell, sink: PinSink) -> Self {
-        let sorter = Sorter::new(queues);
-        Self { source, sorter, bell, sink, raw: Vec::new(), ready: Vec::new() }
+    /// `queues` are the lines of each of the source's queues; those of `switches` are levels that last.
+    pub fn new(
+        source: S,
+        queues: Vec<Vec<u32>>,
+        switches: &[Switch],
+        bell: Bell,
+        sink: PinSink,
+    ) -> Self {
+        Self {
+            source,
+            sorter: Sorter::new(queues),
+            bell,
+            sink,
+            switches: switches.iter().map(|switch| switch.line).collect(),
+            untold: BTreeMap::new(),
+            raw: Vec::new(),
+            ready: Vec::new(),
+        }
     }
 
     /// Debounces here, for a source that can't.
@@ -119,7 +142,8 @@ impl<S: EdgeSource + 'static> Pump<S> {
     fn turn(&mut self, now: Instant) -> bool {
         // Before taking: what is taken now is all that was there when it was asked.
         let asked = self.bell.answer();
-        let wait = if asked { Duration::ZERO } else { self.sorter.wait(now).min(IDLE) };
+        let longest = if self.untold.is_empty() { IDLE } else { AGAIN };
+        let wait = if asked { Duration::ZERO } else { self.sorter.wait(now).min(longest) };
         self.raw.clear();
         let reached = match self.source.take(wait, &mut self.raw) {
             Ok(taken) => {
@@ -134,10 +158,7 @@ impl<S: EdgeSource + 'static> Pump<S> {
                 return false;
             }
         };
-        for event in self.ready.drain(..) {
-            // A sink without room poisons what is under way; there is nothing to be done here.
-            (self.sink)(event);
-        }
+        self.tell();
         if asked {
             (self.sink)(PinEvent::Until(reached));
         }
@@ -145,6 +166,24 @@ impl<S: EdgeSource + 'static> Pump<S> {
             std::thread::sleep(FLOOD_PAUSE.into());
         }
         true
+    }
+
+    /// Hands over what is ready, in its order but for what found no room before. The sink notes that there was
+    /// none, and poisons the frames under way.
+    fn tell(&mut self) {
+        self.untold.retain(|_, edge| !(self.sink)(PinEvent::Edge(*edge)));
+        for event in self.ready.drain(..) {
+            let switch = match event {
+                PinEvent::Edge(edge) if self.switches.contains(&edge.line) => Some(edge),
+                _ => None,
+            };
+            let behind = switch.is_some_and(|edge| self.untold.contains_key(&edge.line));
+            if (behind || !(self.sink)(event))
+                && let Some(edge) = switch
+            {
+                self.untold.insert(edge.line, edge);
+            }
+        }
     }
 }
 

@@ -71,7 +71,7 @@ pub fn open(
             thread.unpark();
         }
     });
-    Pump::new(source, queues, bell.clone(), sink).start(clock)?;
+    Pump::new(source, queues, &lines.switches, bell.clone(), sink).start(clock)?;
     Ok(RpiPins { outputs, bell })
 }
 

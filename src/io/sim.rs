@@ -151,7 +151,7 @@ pub fn open(
         lines: lines.iter().map(|line| (*line, 0)).collect(),
     };
     let queues = lines.into_iter().map(|line| vec![line]).collect();
-    let pump = Pump::new(source, queues, bell.clone(), sink).debounced(&switches);
+    let pump = Pump::new(source, queues, &switches, bell.clone(), sink).debounced(&switches);
     pump.start(clock.clone()).map_err(failed)?;
 
     let clients = Clients::default();

@@ -1,10 +1,12 @@
 use super::*;
+use crate::domain::Bias;
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 const D0: u32 = 5;
 const D1: u32 = 6;
+const FIRE: u32 = 22;
 
 /// A kernel that says what it is told to, in that order.
 struct Script(VecDeque<std::io::Result<(Vec<RawEdge>, u64)>>);
@@ -26,10 +28,18 @@ fn edge(line: u32, high: bool, at: u64) -> PinEvent {
 }
 
 fn pump(turns: Vec<std::io::Result<(Vec<RawEdge>, u64)>>) -> (Pump<Script>, Receiver<PinEvent>) {
-    let (sender, receiver) = sync_channel(1_000);
+    pump_with_room(1_000, turns)
+}
+
+fn pump_with_room(
+    room: usize,
+    turns: Vec<std::io::Result<(Vec<RawEdge>, u64)>>,
+) -> (Pump<Script>, Receiver<PinEvent>) {
+    let (sender, receiver) = sync_channel(room);
     let sink: PinSink = Box::new(move |event| sender.try_send(event).is_ok());
-    let queues = vec![vec![D0, D1], vec![22]];
-    (Pump::new(Script(turns.into()), queues, Bell::new(|| ()), sink), receiver)
+    let queues = vec![vec![D0, D1], vec![FIRE]];
+    let fire = Switch { line: FIRE, bias: Bias::PullUp, debounce: Duration::ZERO };
+    (Pump::new(Script(turns.into()), queues, &[fire], Bell::new(|| ()), sink), receiver)
 }
 
 fn all(turns: Vec<std::io::Result<(Vec<RawEdge>, u64)>>) -> Vec<PinEvent> {
@@ -156,4 +166,25 @@ fn a_bouncing_contact_is_one_change() {
     out.extend(debounce.poll(22, Instant(220_000)));
     let told: Vec<_> = out.iter().map(|e| (e.high, e.at.0)).collect();
     assert_eq!(told, [(true, 23_000), (false, 220_000)]);
+}
+
+#[test]
+fn a_switch_that_finds_no_room_is_told_as_soon_as_there_is() {
+    let fire = |high, at, number| RawEdge { queue: 1, line: FIRE, high, at: Instant(at), number };
+    let noise = (1..=4).map(|i| raw(D0, i % 2 == 0, 1_000 + u64::from(i), i)).collect();
+    let turns = vec![
+        // A reader goes mad, and then there is a fire.
+        Ok((noise, 2_000)),
+        Ok((vec![fire(true, 2_000, 1)], 3_000)),
+        // What was said meanwhile is over: only how it stands now counts.
+        Ok((vec![fire(false, 3_000, 2), fire(true, 3_100, 3)], 4_000)),
+        Ok((vec![], 5_000)),
+        Ok((vec![], 6_000)),
+    ];
+    let (mut pump, events) = pump_with_room(2, turns);
+    (0..3).for_each(|_| assert!(pump.turn(Instant(0))));
+    let noise: Vec<_> = events.try_iter().collect();
+    assert_eq!(noise, [edge(D0, false, 1_001), edge(D0, true, 1_002)]);
+    (0..2).for_each(|_| assert!(pump.turn(Instant(0))));
+    assert_eq!(events.try_iter().collect::<Vec<_>>(), [edge(FIRE, true, 3_100)], "told once");
 }
