@@ -12,6 +12,7 @@ pub mod failure;
 pub mod io;
 pub mod journal;
 pub mod places;
+pub mod record;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod site;

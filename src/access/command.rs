@@ -5,6 +5,7 @@ use crate::domain::{
     Alarm, CardNumber, DoorId, DoorMode, Duration, Event, Heading, Key, LineState, Observation,
     OperatorId, Pin, ReaderId, Signal, WallTime, Wire,
 };
+use serde::{Deserialize, Serialize};
 
 /// What reaches the gate.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ pub enum Input {
 }
 
 /// What an operator may ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Lets one person through.
     OpenOnce { door: DoorId, heading: Heading },
@@ -89,11 +90,11 @@ pub enum Unheeded {
 }
 
 /// Names one [`Command::KeepFirst`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ticket(pub u64);
 
 /// An output's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Output {
     /// The door's lock, or a turnstile's pulse for coming in.
     Lock(DoorId),

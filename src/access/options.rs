@@ -3,9 +3,10 @@
 use super::door::{DoorKind, Drive, Fail, PassageSensor};
 use super::when::Calendar;
 use crate::domain::{DoorId, Duration, Heading, ReaderId};
+use serde::{Deserialize, Serialize};
 
 /// What the gate is made of: ids are positions in these lists.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     pub doors: Vec<DoorOptions>,
     pub readers: Vec<ReaderOptions>,
@@ -22,7 +23,7 @@ pub struct Options {
 }
 
 /// How a door behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DoorOptions {
     pub kind: DoorKind,
     pub fail: Fail,
@@ -77,7 +78,7 @@ impl DoorOptions {
 }
 
 /// One reader's part in a decision.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReaderOptions {
     /// The door it opens.
     pub door: DoorId,
@@ -89,7 +90,7 @@ pub struct ReaderOptions {
 }
 
 /// How long a card waits for its PIN, and when it needs one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinOptions {
     /// From the card to the end of the PIN.
     pub total: Duration,
@@ -99,7 +100,7 @@ pub struct PinOptions {
 }
 
 /// When a rule is in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hours {
     Always,
     /// In a profile of the calendar; not while the time is unknown, so that nobody is shut out by it.
@@ -107,7 +108,7 @@ pub enum Hours {
 }
 
 /// The face path's part in a decision.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FaceOptions {
     pub door: DoorId,
     /// An observation older than this when it is decided opens nothing: who stood there may be gone.
@@ -116,7 +117,7 @@ pub struct FaceOptions {
 
 /// What happens to time-limited rights while the clock can't be trusted. Rights without a limit always
 /// work: a family is not locked out by a flat battery.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UntrustedClock {
     /// Time-limited rights wait until the clock is trusted again.
     #[default]
@@ -126,14 +127,14 @@ pub enum UntrustedClock {
 }
 
 /// What becomes of somebody who comes in again without having left. This gate knows its own doors alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passback {
     pub rule: PassbackRule,
     /// After this, one who came in may come in again.
     pub timeout: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PassbackRule {
     #[default]
     Off,
@@ -144,7 +145,7 @@ pub enum PassbackRule {
 }
 
 /// What slows guessing at a reader. It refuses no valid card: each is answered, only later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lockout {
     /// Unknown cards or wrong PINs, one after the other, from which on the reader is slow. 0: never.
     pub after: u16,
@@ -163,14 +164,14 @@ impl Default for Lockout {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FireOptions {
     pub cut: FireCut,
     pub relock: FireRelock,
 }
 
 /// What a cut or bridged fire loop does. The release itself is hard-wired; this is about what follows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FireCut {
     /// The doors open: a fire could not be told any more.
     #[default]
@@ -180,7 +181,7 @@ pub enum FireCut {
 }
 
 /// When doors lock again after a fire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FireRelock {
     /// With the fire panel, which a person has reset.
     #[default]
@@ -189,7 +190,7 @@ pub enum FireRelock {
     ByOrder,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmOptions {
     /// Until somebody acknowledges.
     pub repeat: Duration,

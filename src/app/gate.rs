@@ -8,12 +8,14 @@ mod memory;
 mod orders;
 mod pins;
 mod reading;
+mod recorder;
 
 use super::Event;
 use super::control::FacePath;
 use super::face::{FaceEvent, Supervisor};
 use super::feed::Feed;
 use super::health::{AlarmHealth, AllowlistHealth, DoorHealth, JournalHealth, Shared};
+use super::ledger::Ledger;
 use super::listen::Tap;
 use super::pins::safe_levels;
 use super::readers::{Book, Buses, Readers};
@@ -27,11 +29,12 @@ use crate::io::mqtt::Link;
 use crate::io::pump::{self, Urgent};
 use crate::io::store::Writer;
 use crate::io::{PinError, Pins};
-use crate::journal::Journal;
+use crate::record::Witness;
 use crate::wire::payload::{self, Ack};
 use horizon::Horizon;
 pub(super) use memory::facts;
 pub(super) use orders::{Orders, order_of};
+use recorder::Inputs;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -48,7 +51,7 @@ pub(super) struct Parts {
     pub config: Arc<Config>,
     pub clock: SystemClock,
     pub outputs: Box<dyn Pins>,
-    pub journal: Journal,
+    pub ledger: Ledger,
     pub epoch: [u8; 8],
     pub writer: Writer,
     /// What the gate before this one remembered.
@@ -67,6 +70,7 @@ pub(super) struct Gate {
     core: access::Gate,
     readers: Readers,
     commands: Vec<Command>,
+    inputs: Option<Inputs>,
     link: Option<(Link, Arc<Feed>)>,
     started: Instant,
     /// One for each reader.
@@ -74,9 +78,6 @@ pub(super) struct Gate {
     faults_due: Option<Instant>,
     horizon: Horizon,
     health_due: Instant,
-    /// Events the disk's queue had no room for.
-    unwritten: u64,
-    lost: u64,
     /// When a reader last answered somebody.
     answered: Option<Instant>,
     /// A claim is being looked up.
@@ -88,6 +89,7 @@ impl Gate {
         let (now, wall) = (parts.clock.now(), parts.clock.wall());
         let facts = std::mem::take(&mut parts.facts);
         Ok(Self {
+            inputs: Inputs::start(&parts.config, &facts, now, wall),
             core: access::Gate::restore(parts.config.access_options(), facts, now, wall)?,
             readers: Readers::new(&parts.config, parts.tap.clone(), parts.buses.clone()),
             commands: Vec::new(),
@@ -97,8 +99,6 @@ impl Gate {
             faults_due: None,
             horizon: Horizon::new(now),
             health_due: now,
-            unwritten: 0,
-            lost: 0,
             answered: None,
             claiming: Arc::default(),
             parts,
@@ -184,17 +184,14 @@ impl Gate {
             }
             Event::LinkDown => self.parts.shared.health().broker = false,
             Event::Acked(through) => {
-                self.parts.journal.ack(through);
-                self.parts.writer.acked(self.parts.journal.acked());
-                if let Some(loss) = self.parts.journal.take_loss(true) {
-                    self.lost += loss.count;
-                    let (count, through_seq) = (loss.count, loss.through_seq);
-                    self.record(EventKind::EventsLost { count, through_seq });
-                }
+                self.parts.ledger.journal.ack(through);
+                self.parts.writer.acked(self.parts.ledger.journal.acked());
+                self.tell_losses(true);
                 self.report_journal();
             }
             Event::Durable(through) => {
-                self.parts.journal.durable(through);
+                self.parts.ledger.journal.durable(through);
+                self.tell_losses(false);
                 self.report_journal();
                 if let Some((link, _)) = &self.link {
                     link.events_waiting();
@@ -221,20 +218,21 @@ impl Gate {
     fn decide(&mut self, input: Input) -> Result<(), PinError> {
         let (now, wall) = (self.parts.clock.now(), self.parts.clock.wall());
         let mut commands = std::mem::take(&mut self.commands);
-        let mut not_kept = Vec::new();
-        self.core.handle(now, wall, input, &*self.parts.allowlist, &mut commands);
+        let list = &*self.parts.allowlist;
+        match &mut self.inputs {
+            Some(inputs) => {
+                let (witness, told) = (Witness::new(list), input.clone());
+                self.core.handle(now, wall, input, &witness, &mut commands);
+                inputs.step(now, wall, &told, witness, &commands);
+            }
+            None => self.core.handle(now, wall, input, list, &mut commands),
+        }
         for command in commands.drain(..) {
             match command {
                 Command::Switch { output, on } => self.switch(output, on)?,
                 Command::Record(event) => self.record_as(event),
-                Command::Keep(fact) => {
-                    self.keep(&fact, None);
-                }
-                Command::KeepFirst { ticket, fact } => {
-                    if !self.keep(&fact, Some(ticket)) {
-                        not_kept.push(ticket);
-                    }
-                }
+                Command::Keep(fact) => self.keep(&fact, None),
+                Command::KeepFirst { ticket, fact } => self.keep(&fact, Some(ticket)),
                 Command::Show { reader, signal } => {
                     self.attend(now, signal);
                     self.readers.show(now, reader, signal);
@@ -243,9 +241,7 @@ impl Gate {
             }
         }
         self.commands = commands;
-        not_kept
-            .into_iter()
-            .try_for_each(|ticket| self.decide(Input::Kept { ticket, durable: false }))
+        Ok(())
     }
 
     fn switch(&mut self, output: Output, on: bool) -> Result<(), PinError> {
@@ -263,6 +259,9 @@ impl Gate {
     /// Records what happens now.
     pub(super) fn record(&mut self, what: EventKind) {
         let event = self.stamped(what);
+        if let Some(inputs) = &mut self.inputs {
+            inputs.note(&event);
+        }
         self.record_as(event);
     }
 
@@ -271,18 +270,7 @@ impl Gate {
         crate::domain::Event { at: clock.now(), wall: self.core.time(clock.wall()), what }
     }
 
-    /// Numbers an event and queues it for the disk, after what was lost before it.
     fn record_as(&mut self, event: crate::domain::Event) {
-        if self.unwritten > 0 {
-            let (count, through_seq) = (self.unwritten, 0);
-            self.unwritten = 0;
-            self.write(self.stamped(EventKind::EventsLost { count, through_seq }));
-        }
-        if let Some(loss) = self.parts.journal.take_loss(false) {
-            self.lost += loss.count;
-            let (count, through_seq) = (loss.count, loss.through_seq);
-            self.write(self.stamped(EventKind::EventsLost { count, through_seq }));
-        }
         let alarm = matches!(
             event.what,
             EventKind::AlarmRaised { .. }
@@ -293,21 +281,14 @@ impl Gate {
             // Whoever looks after many gates sees it now, not in half a minute.
             self.health_due = self.parts.clock.now();
         }
-        self.write(event);
+        tracing::info!(what = ?event.what, "event");
+        self.parts.ledger.record(&mut self.parts.writer, &event);
     }
 
-    fn write(&mut self, event: crate::domain::Event) {
-        tracing::info!(what = ?event.what, "event");
-        let bytes = match serde_json::to_vec(&event) {
-            Ok(bytes) => bytes,
-            Err(error) => return tracing::error!(%error, "an event can't be written down"),
-        };
-        let appended = self.parts.journal.append();
-        if !self.parts.writer.append(appended.seq, bytes, appended.drop_through) {
-            self.unwritten += 1;
-            self.lost += 1;
-            tracing::error!("the disk is too slow: an event is lost");
-        }
+    fn tell_losses(&mut self, draining: bool) {
+        let Parts { clock, ledger, writer, .. } = &mut self.parts;
+        let (at, wall) = (clock.now(), self.core.time(clock.wall()));
+        ledger.tell_losses(writer, draining, |what| crate::domain::Event { at, wall, what });
     }
 
     fn face(&mut self, event: FaceEvent) -> Result<(), PinError> {
@@ -414,9 +395,9 @@ impl Gate {
 
     fn report_journal(&self) {
         let mut health = self.parts.shared.health();
-        health.journal.outbox = self.parts.journal.outbox_len();
-        health.journal.acked = self.parts.journal.acked();
-        health.journal.lost = self.lost;
+        health.journal.outbox = self.parts.ledger.journal.outbox_len();
+        health.journal.acked = self.parts.ledger.journal.acked();
+        health.journal.lost = self.parts.ledger.lost();
     }
 
     fn report_health(&self, now: Instant) {
@@ -454,9 +435,9 @@ impl Gate {
             };
             health.journal = JournalHealth {
                 epoch: payload::epoch_text(self.parts.epoch),
-                outbox: self.parts.journal.outbox_len(),
-                acked: self.parts.journal.acked(),
-                lost: self.lost,
+                outbox: self.parts.ledger.journal.outbox_len(),
+                acked: self.parts.ledger.journal.acked(),
+                lost: self.parts.ledger.lost(),
             };
         }
         if let Some((link, _)) = &self.link {

@@ -12,6 +12,7 @@ mod feed;
 mod gate;
 mod health;
 mod keeper;
+pub(crate) mod ledger;
 pub mod listen;
 pub mod pins;
 mod readers;
@@ -157,7 +158,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
         config: config.clone(),
         clock,
         outputs,
-        journal,
+        ledger: ledger::Ledger::new(journal),
         epoch: store.epoch(),
         writer,
         facts: gate::facts(&store, &config),
@@ -208,7 +209,11 @@ pub fn run(config: Config) -> Result<(), AppError> {
 /// for as long as the machine runs.
 fn open_or_go_without(config: &Config) -> Result<(Store, bool), StoreError> {
     match Store::open(&config.data_dir) {
-        Err(error @ (StoreError::Open { .. } | StoreError::SetAside { .. })) => {
+        Err(
+            error @ (StoreError::Open { .. }
+            | StoreError::SetAside { .. }
+            | StoreError::Full { .. }),
+        ) => {
             tracing::error!(%error, "events are kept in memory until the next restart");
             Store::open(&config.run_dir)
         }

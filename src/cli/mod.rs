@@ -21,6 +21,7 @@ mod journal;
 mod listen;
 mod outputs;
 mod reader;
+mod replay;
 mod run;
 #[cfg(feature = "sim")]
 mod simulate;
@@ -60,6 +61,7 @@ enum Command {
     Journal(journal::Args),
     /// Install an OSDP reader: give it its own key
     Reader(reader::Args),
+    Replay(replay::Args),
     #[cfg(feature = "sim")]
     Simulate(simulate::Args),
     /// Put outputs in their configured fail state
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Clock(args) => clock::run(args),
         Command::Journal(args) => journal::run(args),
         Command::Reader(args) => reader::run(args),
+        Command::Replay(args) => replay::run(args),
         #[cfg(feature = "sim")]
         Command::Simulate(args) => simulate::run(args),
         Command::Outputs(args) => outputs::run(args),

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::sim::{self, RULES, Report};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Play days at simulated gates and watch that what must hold does.
@@ -22,6 +23,9 @@ pub struct Args {
     /// Print this one seed's whole timeline
     #[arg(long)]
     only: Option<u64>,
+    /// With --only: write the day's inputs as a gate records them, for `eithergate replay`
+    #[arg(long, value_name = "FILE", requires = "only")]
+    log: Option<PathBuf>,
     /// Each invariant must have had something to hold so often
     #[arg(long, default_value_t = 0)]
     least: u64,
@@ -29,7 +33,11 @@ pub struct Args {
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     if let Some(seed) = args.only {
-        let (lines, broken) = sim::replay(seed).ok_or_else(unplayable)?;
+        let ((lines, broken), record) = sim::replay(seed).ok_or_else(unplayable)?;
+        if let Some(path) = &args.log {
+            std::fs::write(path, record)
+                .map_err(|e| Failure::Unavailable(format!("{}: {e}", path.display())))?;
+        }
         lines.iter().for_each(|line| println!("{line}"));
         return broken.map_or(Ok(()), |(rule, why)| {
             println!("BROKEN {rule:?}: {why}");

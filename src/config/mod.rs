@@ -47,6 +47,8 @@ pub struct Config {
     pub untrusted_clock: access::UntrustedClock,
     /// Events kept on disk.
     pub journal_events: u64,
+    /// How many megabytes of what reached the judgement are kept for `eithergate replay`; 0 for none.
+    pub record_inputs_mb: u64,
 }
 
 /// Rules that hold for the whole gate.

@@ -72,6 +72,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
                 &[("deny", UntrustedClock::Deny), ("allow", UntrustedClock::Allow)],
                 UntrustedClock::Deny,
             ),
+            s.whole_or("record_inputs_mb", 0..=1_024, 0),
         );
         s.finish();
         gate
@@ -203,7 +204,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     }
     root.finish();
 
-    let (name, site, data_dir, run_dir, journal_events, untrusted_clock) = gate?;
+    let (name, site, data_dir, run_dir, journal_events, untrusted_clock, record_inputs_mb) = gate?;
     let config = Config {
         gate: name?,
         site: site?,
@@ -220,6 +221,7 @@ fn read(root: Section<'_>, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
         face: optional(face)?,
         untrusted_clock,
         journal_events,
+        record_inputs_mb,
     };
     // What is wrong by itself first: it says more closely what is to be mended.
     if notes.is_empty() {

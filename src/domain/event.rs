@@ -348,7 +348,8 @@ pub enum EventKind {
     Started {
         version: String,
     },
-    /// This many events were dropped, oldest first, up to and including `through_seq`.
+    /// This many events were dropped, oldest first, up to and including `through_seq`; with 0, the newest,
+    /// which never had a number: the disk took nothing and there was no room to wait for it.
     EventsLost {
         count: u64,
         through_seq: u64,

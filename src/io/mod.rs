@@ -8,6 +8,7 @@ pub mod mqtt;
 pub mod osdp;
 pub mod port;
 pub mod pump;
+pub mod ring;
 pub mod rpi;
 pub mod serial;
 #[cfg(feature = "sim")]

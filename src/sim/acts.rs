@@ -1,11 +1,13 @@
 //! What people do at a gate, and what breaks there.
 
-use super::plan::{Act, INSIDE, OUTSIDE, Show, Then, Told};
+use super::plan::{Act, Show, Then, Told, inside, outside};
 use super::rng::Rng;
-use super::site::{number, subject};
+use super::site::{number, pin_of, subject};
 use super::world::{Step, World};
 use crate::access::{Input, Order};
-use crate::domain::{Duration, Heading, Key, LineState, Liveness, Observation, ReaderId, Wire};
+use crate::domain::{
+    DoorId, Duration, Heading, Key, LineState, Liveness, Observation, ReaderId, Wire,
+};
 use crate::wire::wiegand::{self, Assembler, Edge, Level, Line};
 
 impl<'p> World<'p> {
@@ -13,12 +15,13 @@ impl<'p> World<'p> {
         let Some(actor) = self.actor(i) else { return };
         self.say(|| format!("{:?}", actor.act));
         let mut rng = self.rng(i);
+        let door = actor.door;
         match &actor.act {
             Act::Comes { who, show, then, spoilt } => {
                 let card = number(*who);
                 match show {
                     Show::Face => self.after(0, Step::ShowsFace(i)),
-                    _ => self.swipe(OUTSIDE, card, spoilt.then(|| rng.next())),
+                    _ => self.swipe(outside(door), card, spoilt.then(|| rng.next())),
                 }
                 if *show == Show::Both {
                     self.after(rng.range(0, 2_000), Step::ShowsFace(i));
@@ -35,13 +38,13 @@ impl<'p> World<'p> {
             }
             Act::Leaves { by_card, held_ms, then } => {
                 match by_card {
-                    Some(who) => self.swipe(INSIDE, number(*who), None),
-                    None if !self.rex => {
-                        self.rex = true;
-                        if !self.rex_fault {
-                            self.say_rex();
+                    Some(who) => self.swipe(inside(door), number(*who), None),
+                    None if !self.leaf(door).rex => {
+                        self.at_leaf(door, |leaf| leaf.rex = true);
+                        if !self.leaf(door).rex_fault {
+                            self.say_rex(door);
                         }
-                        self.after(*held_ms, Step::LetsGo(i));
+                        self.after(*held_ms, Step::LetsGo(door));
                     }
                     None => {}
                 }
@@ -52,7 +55,7 @@ impl<'p> World<'p> {
                     );
                 }
             }
-            Act::UnknownCard { number } => self.swipe(OUTSIDE, *number, None),
+            Act::UnknownCard { number } => self.swipe(outside(door), *number, None),
             Act::UnknownFace => self.face(None, 100_000, Liveness::NotChecked),
             Act::StaleFace { who } => {
                 self.face(Some(*who), rng.range(1_000_001, 30_000_000), Liveness::Live);
@@ -60,17 +63,17 @@ impl<'p> World<'p> {
             Act::DeadFace { who } => self.face(Some(*who), 100_000, Liveness::NotShown),
             Act::Guesses { .. } => self.after(0, Step::Guesses(i, 0)),
             Act::Forces { open_ms } => {
-                self.holders += 1;
-                self.set_open(true);
-                self.after(*open_ms, Step::Shuts);
+                self.at_leaf(door, |leaf| leaf.holders += 1);
+                self.set_open(door, true);
+                self.after(*open_ms, Step::Shuts(door));
             }
-            Act::Noise { edges } => self.noise(*edges, &mut rng),
-            Act::Order(told) => self.order(told),
-            fault => self.breaks(i, fault),
+            Act::Noise { edges } => self.noise(door, *edges, &mut rng),
+            Act::Order(told) => self.order(door, told),
+            fault => self.breaks(i, door, fault),
         }
     }
 
-    fn breaks(&mut self, i: usize, act: &Act) {
+    fn breaks(&mut self, i: usize, door: DoorId, act: &Act) {
         let ms = match act {
             Act::Fire { ms, .. } => {
                 self.fire = LineState::Active;
@@ -100,7 +103,7 @@ impl<'p> World<'p> {
                 300_000
             }
             Act::DiskFull { ms } => {
-                self.disk.full = true;
+                self.disk.set_full(true);
                 *ms
             }
             Act::BrokerLost { ms } => {
@@ -113,17 +116,17 @@ impl<'p> World<'p> {
                 *ms
             }
             Act::ReaderDead { ms } => {
-                self.reader_up = false;
-                self.input(Input::Reader { reader: ReaderId(0), up: false });
+                self.at_leaf(door, |leaf| leaf.reader_dead = true);
+                self.input(Input::Reader { reader: outside(door), up: false });
                 *ms
             }
             Act::LineFault { ms, rex } => {
                 if *rex {
-                    self.rex_fault = true;
-                    self.say_rex();
-                } else if self.plan.options.doors.first().is_some_and(|d| d.contact) {
-                    self.contact_fault = true;
-                    self.say_contact();
+                    self.at_leaf(door, |leaf| leaf.rex_fault = true);
+                    self.say_rex(door);
+                } else if self.door(door).is_some_and(|d| d.contact) {
+                    self.at_leaf(door, |leaf| leaf.contact_fault = true);
+                    self.say_contact(door);
                 }
                 *ms
             }
@@ -149,6 +152,7 @@ impl<'p> World<'p> {
     pub(super) fn mend(&mut self, i: usize) {
         let Some(actor) = self.actor(i) else { return };
         self.say(|| format!("over: {:?}", actor.act));
+        let door = actor.door;
         match &actor.act {
             // Half way it burns through its wire.
             Act::Fire { burns: true, .. } if self.fire == LineState::Active => {
@@ -161,27 +165,27 @@ impl<'p> World<'p> {
             }
             Act::ClockLost { .. } => self.wall_lost = self.wall_lost.saturating_sub(1),
             Act::ClockStep { ms } => self.wall_off = self.wall_off.map(|off| off - ms),
-            Act::DiskFull { .. } => self.disk.full = false,
+            Act::DiskFull { .. } => self.disk.set_full(false),
             Act::BrokerLost { .. } => {
                 self.disk.broker = true;
-                self.disk.publish(&mut self.watch);
+                self.disk.publish(self.now_us, &mut self.watch);
             }
             Act::WorkerFault { .. } => {
                 self.camera_up = true;
                 self.input(Input::FacePath { up: true });
             }
             Act::ReaderDead { .. } => {
-                self.reader_up = true;
-                self.input(Input::Reader { reader: ReaderId(0), up: true });
+                self.at_leaf(door, |leaf| leaf.reader_dead = false);
+                self.input(Input::Reader { reader: outside(door), up: true });
             }
             Act::LineFault { .. } => {
-                let (contact, rex) = (self.contact_fault, self.rex_fault);
-                (self.contact_fault, self.rex_fault) = (false, false);
-                if contact {
-                    self.say_contact();
+                let before = self.leaf(door);
+                self.at_leaf(door, |l| (l.contact_fault, l.rex_fault) = (false, false));
+                if before.contact_fault {
+                    self.say_contact(door);
                 }
-                if rex {
-                    self.say_rex();
+                if before.rex_fault {
+                    self.say_rex(door);
                 }
             }
             Act::Mains { .. } => {
@@ -192,8 +196,7 @@ impl<'p> World<'p> {
         }
     }
 
-    fn order(&mut self, told: &Told) {
-        let door = crate::domain::DoorId(0);
+    fn order(&mut self, door: DoorId, told: &Told) {
         let order = match told {
             Told::Mode(mode, ms) => {
                 Order::SetMode { door, mode: *mode, lasting: ms.map(Duration::from_millis) }
@@ -220,21 +223,29 @@ impl<'p> World<'p> {
     }
 
     pub(super) fn types(&mut self, i: usize) {
-        let Some(Act::Comes { show, .. }) = self.actor(i).map(|a| &a.act) else { return };
-        let keys = match show {
-            Show::Pin => [1, 2, 3, 4],
-            Show::Duress => [1, 2, 3, 5],
-            _ => [4, 3, 2, 1],
-        };
-        let keys = keys.into_iter().map(Key::Digit).chain([Key::Enter]);
-        for key in keys {
-            self.input(Input::Key { reader: ReaderId(0), key });
+        let Some(Act::Comes { show, who, .. }) = self.actor(i).map(|a| &a.act) else { return };
+        let reader = outside(self.door_of(i));
+        match show {
+            Show::Pin => {
+                self.state.typed(self.now_us, *who);
+                self.keys(reader, pin_of(*who, false));
+            }
+            Show::Duress => self.under_threat(reader, *who),
+            _ => self.keys(reader, [9, 9, 9, 9]),
+        }
+    }
+
+    pub(super) fn keys(&mut self, reader: ReaderId, pin: [u8; 4]) {
+        for key in keys_of(pin) {
+            self.input(Input::Key { reader, key });
         }
     }
 
     /// A card before a reader: edges on two wires, through the gate's own assembler.
-    pub(super) fn swipe(&mut self, reader: usize, number: u32, spoilt: Option<u64>) {
-        if self.gate.is_none() || reader == OUTSIDE && !self.reader_up {
+    pub(super) fn swipe(&mut self, reader: ReaderId, number: u32, spoilt: Option<u64>) {
+        let door = DoorId(reader.0 / 2);
+        let dead = self.leaf(door).reader_dead && reader == outside(door);
+        if self.gate.is_none() || dead {
             return;
         }
         let Ok(bits) = self.format.encode_card(number.into()) else { return };
@@ -247,7 +258,7 @@ impl<'p> World<'p> {
         self.edges(reader, &edges);
     }
 
-    fn noise(&mut self, edges: u8, rng: &mut Rng) {
+    fn noise(&mut self, door: DoorId, edges: u8, rng: &mut Rng) {
         let mut at = self.now();
         let edges: Vec<Edge> = (0..edges)
             .map(|_| {
@@ -257,24 +268,25 @@ impl<'p> World<'p> {
                 Edge { at, line, level }
             })
             .collect();
-        self.edges(OUTSIDE, &edges);
+        self.edges(outside(door), &edges);
     }
 
-    fn edges(&mut self, reader: usize, edges: &[Edge]) {
+    fn edges(&mut self, reader: ReaderId, edges: &[Edge]) {
         for edge in edges {
-            let Some(assembler) = self.assemblers.get_mut(reader) else { return };
+            let Some(assembler) = self.assemblers.get_mut(usize::from(reader.0)) else { return };
             if let Some(Ok(frame)) = assembler.edge(*edge) {
                 self.frame(reader, frame);
             }
         }
-        if let Some(end) = self.assemblers.get(reader).and_then(Assembler::deadline) {
+        if let Some(end) = self.assemblers.get(usize::from(reader.0)).and_then(Assembler::deadline)
+        {
             self.at(self.world_us(end), Step::Silence(reader));
         }
     }
 
-    pub(super) fn silence(&mut self, reader: usize) {
+    pub(super) fn silence(&mut self, reader: ReaderId) {
         let now = self.now();
-        let Some(assembler) = self.assemblers.get_mut(reader) else { return };
+        let Some(assembler) = self.assemblers.get_mut(usize::from(reader.0)) else { return };
         match assembler.poll(now) {
             Some(Ok(frame)) => self.frame(reader, frame),
             Some(Err(_)) => self.say(|| "no card: the frame is spoilt".into()),
@@ -282,11 +294,11 @@ impl<'p> World<'p> {
         }
     }
 
-    fn frame(&mut self, reader: usize, frame: wiegand::Frame) {
+    fn frame(&mut self, reader: ReaderId, frame: wiegand::Frame) {
         if let Some(card) = self.format.card(frame.bits)
             && self.gate.is_some()
         {
-            self.input(Input::Card { reader: ReaderId(reader as u8), card });
+            self.input(Input::Card { reader, card });
         }
     }
 
@@ -298,25 +310,31 @@ impl<'p> World<'p> {
         }) else {
             return;
         };
-        if !self.open && !self.is_unlocked(heading) {
+        let door = self.door_of(i);
+        if !self.leaf(door).open && !self.is_unlocked(door, heading) {
             if left > 0 {
                 self.after(700, Step::Tries { actor: i, heading, left: left - 1 });
             }
             return;
         }
-        self.goes_through(heading, then);
+        self.goes_through(door, heading, then);
     }
 
-    fn goes_through(&mut self, heading: Heading, then: Then) {
-        if !self.state.is_turnstile {
-            self.holders += 1;
-            self.set_open(true);
-            self.after(then.open_ms, Step::Shuts);
+    fn goes_through(&mut self, door: DoorId, heading: Heading, then: Then) {
+        if !self.is_turnstile(door) {
+            self.at_leaf(door, |leaf| leaf.holders += 1);
+            self.set_open(door, true);
+            self.after(then.open_ms, Step::Shuts(door));
         }
-        self.pass(heading);
+        self.pass(door, heading);
         for n in 0..then.followers {
             let ms = 700 * (u64::from(n) + 1);
-            self.after(ms, Step::Follows(heading));
+            self.after(ms, Step::Follows(door, heading));
         }
     }
+}
+
+/// What is pressed for a PIN.
+pub(super) fn keys_of(pin: [u8; 4]) -> impl Iterator<Item = Key> {
+    pin.into_iter().map(Key::Digit).chain([Key::Enter])
 }

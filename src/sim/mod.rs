@@ -9,6 +9,8 @@
 mod acts;
 mod after;
 mod disk;
+mod gates;
+mod judge;
 mod plan;
 mod rng;
 mod site;
@@ -16,11 +18,14 @@ mod turn;
 mod watch;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use watch::{RULES, Rule, Watch};
 
 use plan::{Act, Plan};
 use site::Office;
-use world::World;
+use world::{Outcome, World};
 
 /// What many days came to.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +48,7 @@ pub fn run(seed: u64, days: u64) -> Option<Report> {
         Report { fewest_presentations: u64::MAX, fewest_faults: u64::MAX, ..Report::default() };
     for seed in seed..seed + days {
         let plan = Plan::new(seed);
-        let (watch, _) = World::new(&plan, &office, false)?.play();
+        let watch = World::new(&plan, &office, false)?.play().watch;
         let presentations = plan.presentations();
         let faults = plan.actors.iter().filter(|a| a.act.is_fault()).count() as u64;
         report.days += 1;
@@ -64,12 +69,12 @@ pub fn run(seed: u64, days: u64) -> Option<Report> {
 /// A day's timeline, and what it broke and how.
 pub type Played = (Vec<String>, Option<(Rule, String)>);
 
-/// The timeline of a day, and what broke.
-pub fn replay(seed: u64) -> Option<Played> {
+/// The timeline of a day, what broke, and the day as the gate records its inputs.
+pub fn replay(seed: u64) -> Option<(Played, String)> {
     let office = Office::new()?;
     let plan = Plan::new(seed);
-    let (watch, log) = World::new(&plan, &office, true)?.play();
-    Some((log?, watch.broken))
+    let Outcome { watch, log, record } = World::new(&plan, &office, true)?.play();
+    Some(((log, watch.broken), record))
 }
 
 /// Leaves out one actor after the other as long as the same invariant still breaks, and gives the timeline
@@ -77,10 +82,10 @@ pub fn replay(seed: u64) -> Option<Played> {
 pub fn shrink(seed: u64) -> Option<Played> {
     let office = Office::new()?;
     let mut plan = Plan::new(seed);
-    let (watch, _) = World::new(&plan, &office, false)?.play();
+    let watch = World::new(&plan, &office, false)?.play().watch;
     let (rule, _) = watch.broken?;
     let still = |plan: &Plan| {
-        let broken = World::new(plan, &office, false).and_then(|w| w.play().0.broken);
+        let broken = World::new(plan, &office, false).and_then(|w| w.play().watch.broken);
         broken.is_some_and(|(r, _)| r == rule)
     };
     let mut size = plan.actors.len();
@@ -97,8 +102,8 @@ pub fn shrink(seed: u64) -> Option<Played> {
         }
         size /= 2;
     }
-    let (watch, log) = World::new(&plan, &office, true)?.play();
-    Some((log?, watch.broken))
+    let Outcome { watch, log, .. } = World::new(&plan, &office, true)?.play();
+    Some((log, watch.broken))
 }
 
 impl Plan {

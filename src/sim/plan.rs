@@ -1,18 +1,25 @@
 //! A day at a gate, made from a seed: which gate, who lives there, who comes and what breaks when.
 
+use super::gates;
 use super::rng::Rng;
-use crate::access::{
-    Calendar, Date, DoorKind, DoorOptions, Drive, FaceOptions, Fail, FireCut, FireOptions,
-    FireRelock, Hours, Options, PassageSensor, Passback, PassbackRule, PinOptions, Profile,
-    ReaderOptions, Span, UntrustedClock, Zone,
-};
-use crate::domain::{DoorId, DoorMode, Duration, Heading, WallTime};
+use crate::access::Options;
+use crate::domain::{DoorId, DoorMode, ReaderId, WallTime};
 
 pub(super) const DAY_US: u64 = 86_400_000_000;
 /// 2026-11-22 00:00 UTC.
 pub(super) const MIDNIGHT: WallTime = WallTime::from_secs(1_795_305_600);
-pub(super) const OUTSIDE: usize = 0;
-pub(super) const INSIDE: usize = 1;
+
+/// The reader outside a door; the one inside comes after it.
+pub(super) fn outside(door: DoorId) -> ReaderId {
+    ReaderId(door.0 * 2)
+}
+
+pub(super) fn inside(door: DoorId) -> ReaderId {
+    ReaderId(door.0 * 2 + 1)
+}
+
+/// The door that the camera watches.
+pub(super) const WATCHED: DoorId = DoorId(0);
 
 /// Somebody with a right in at least one of the day's lists.
 #[derive(Clone, Debug)]
@@ -144,6 +151,7 @@ pub(super) struct Then {
 #[derive(Clone, Debug)]
 pub(super) struct Actor {
     pub at_us: u64,
+    pub door: DoorId,
     pub act: Act,
 }
 
@@ -153,10 +161,23 @@ pub(super) struct Plan {
     pub options: Options,
     pub people: Vec<Person>,
     pub lists: usize,
+    /// How many events may wait for the disk, and how many it keeps.
+    pub room: usize,
+    pub capacity: u64,
     pub actors: Vec<Actor>,
 }
 
 impl Act {
+    /// Who would show a face where there is no camera shows a card.
+    fn without_camera(self, door: DoorId) -> Self {
+        match self {
+            Self::Comes { who, show: Show::Face | Show::Both, then, spoilt } if door != WATCHED => {
+                Self::Comes { who, show: Show::Card, then, spoilt }
+            }
+            act => act,
+        }
+    }
+
     pub(super) fn is_fault(&self) -> bool {
         matches!(
             self,
@@ -179,31 +200,40 @@ impl Act {
 impl Plan {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let options = options(&mut rng);
+        let options = gates::options(&mut rng);
+        let doors = options.doors.len() as u64;
         let lists = 4;
         let people: Vec<Person> = (0..60).map(|i| person(&mut rng, i, lists)).collect();
         let mut actors = Vec::new();
+        let mut at_door = |rng: &mut Rng, at_us: u64, act: Act| {
+            let door = DoorId(rng.range(0, doors) as u8);
+            let act = act.without_camera(door);
+            actors.push(Actor { at_us, door, act });
+        };
         for _ in 0..rng.range(220, 280) {
-            actors.push(Actor { at_us: at(&mut rng), act: comes_or_goes(&mut rng, people.len()) });
+            let (at_us, act) = (at(&mut rng), comes_or_goes(&mut rng, people.len()));
+            at_door(&mut rng, at_us, act);
         }
         for _ in 0..rng.range(6, 14) {
-            actors.push(Actor { at_us: at(&mut rng), act: fault(&mut rng) });
+            let (at_us, act) = (at(&mut rng), fault(&mut rng));
+            at_door(&mut rng, at_us, act);
         }
         for _ in 0..rng.range(2, 8) {
-            actors.push(Actor { at_us: at(&mut rng), act: Act::Order(order(&mut rng)) });
+            let (at_us, act) = (at(&mut rng), Act::Order(order(&mut rng)));
+            at_door(&mut rng, at_us, act);
         }
         // Lists come in the very moments in which somebody shows a card.
+        let moments: Vec<u64> = actors.iter().map(|a| a.at_us).collect();
+        let mut happens = |at_us, act| actors.push(Actor { at_us, door: WATCHED, act });
         for _ in 1..lists {
-            let near = rng.pick(&actors.iter().map(|a| a.at_us).collect::<Vec<_>>()).unwrap_or(0);
-            actors.push(Actor { at_us: near + rng.range(0, 200_000), act: Act::List });
+            let near = rng.pick(&moments).unwrap_or(0);
+            happens(near + rng.range(0, 200_000), Act::List);
         }
         // So do power cuts, some of them before what was recorded is on disk.
-        let moments: Vec<u64> = actors.iter().map(|a| a.at_us).collect();
         for _ in 0..2 {
             let near = rng.pick(&moments).unwrap_or(0);
             let ms = rng.range(500, 60_000);
-            actors
-                .push(Actor { at_us: near + rng.range(50_000, 90_000), act: Act::PowerCut { ms } });
+            happens(near + rng.range(50_000, 90_000), Act::PowerCut { ms });
         }
         // And while somebody is guessing.
         let guesses = |a: &&Actor| matches!(a.act, Act::Guesses { .. });
@@ -211,10 +241,12 @@ impl Plan {
             && rng.percent(50)
         {
             let (at_us, ms) = (near + rng.range(8_000_000, 40_000_000), rng.range(200, 2_000));
-            actors.push(Actor { at_us, act: Act::PowerCut { ms } });
+            actors.push(Actor { at_us, door: WATCHED, act: Act::PowerCut { ms } });
         }
+        let room = rng.pick(&[8, 64, 4_096, 4_096]).unwrap_or(4_096);
+        let capacity = rng.pick(&[300, 1_000_000, 1_000_000]).unwrap_or(1_000_000);
         actors.sort_by_key(|a| a.at_us);
-        Self { seed, options, people, lists, actors }
+        Self { seed, options, people, lists, room, capacity, actors }
     }
 }
 
@@ -226,69 +258,6 @@ fn at(rng: &mut Rng) -> u64 {
         3..=5 => rng.range(17 * hour, 17 * hour + hour / 3),
         6..=7 => rng.range(22 * hour, 24 * hour - hour / 4),
         _ => rng.range(hour / 60, 23 * hour),
-    }
-}
-
-fn options(rng: &mut Rng) -> Options {
-    let kinds = [
-        DoorKind::Strike,
-        DoorKind::Strike,
-        DoorKind::Magnet,
-        DoorKind::Closer,
-        DoorKind::Barrier,
-        DoorKind::Bolt,
-        DoorKind::Turnstile,
-    ];
-    let kind = rng.pick(&kinds).unwrap_or(DoorKind::Strike);
-    let mut door = DoorOptions::usual(kind);
-    if kind != DoorKind::Turnstile && rng.percent(40) {
-        door.sensor = PassageSensor::Beams;
-    }
-    if rng.percent(20) {
-        door.fail = Fail::Safe;
-    }
-    if door.relock_on_open && rng.percent(30) {
-        door.relock_on_open = false;
-        if rng.percent(30) {
-            door.drive = Drive::HoldWhileOpen;
-        }
-    }
-    if rng.percent(50) {
-        door.warn_before = Some(Duration::from_secs(10));
-    }
-    if rng.percent(20) {
-        (door.unlock, door.first_card) = (Some(0), rng.percent(50));
-    }
-    if rng.percent(10) {
-        door.lock_down = Some(1);
-    }
-    let mut outside = ReaderOptions { door: DoorId(0), heading: Heading::In, pin: None };
-    if rng.percent(40) {
-        let hours = if rng.percent(50) { Hours::Always } else { Hours::Profile(2) };
-        let (total, between_keys) = (Duration::from_secs(10), Duration::from_secs(5));
-        outside.pin = Some(PinOptions { total, between_keys, hours });
-    }
-    let inside = ReaderOptions { door: DoorId(0), heading: Heading::Out, pin: None };
-    let week = |number, from, to| Profile {
-        number: Some(number),
-        days: std::array::from_fn(|_| vec![Span { from, to }]),
-        holiday: vec![],
-    };
-    let profiles = vec![week(0, 540, 660), week(1, 120, 300), week(2, 1_200, 1_440)];
-    let holidays = [Date { year: 2026, month: 12, day: 25 }].into();
-    let calendar = Calendar::new(Zone::default(), profiles, holidays).unwrap_or_default();
-    let rules = [PassbackRule::Off, PassbackRule::Off, PassbackRule::Soft, PassbackRule::Hard];
-    let timeout = rng.percent(50).then(|| Duration::from_secs(3_600));
-    Options {
-        face: Some(FaceOptions { door: DoorId(0), max_age: Duration::from_secs(1) }),
-        calendar,
-        untrusted_clock: if rng.percent(30) { UntrustedClock::Allow } else { UntrustedClock::Deny },
-        passback: Passback { rule: rng.pick(&rules).unwrap_or_default(), timeout },
-        fire: FireOptions {
-            cut: if rng.percent(50) { FireCut::Unlock } else { FireCut::Report },
-            relock: if rng.percent(30) { FireRelock::ByOrder } else { FireRelock::WithPanel },
-        },
-        ..Options::usual(vec![door], vec![outside, inside])
     }
 }
 

@@ -1,66 +1,78 @@
 //! One input at the gate: what comes of it is performed, and judged by a second opinion that knows people,
 //! outputs and promises, and nothing of how the gate decides.
 
+use super::judge::{Before, Cause};
+use super::plan::outside;
 use super::site::whose;
 use super::watch::Rule;
 use super::world::World;
-use crate::access::{
-    Command, DoorKind, DoorOptions, Fact, Fail, Gate, Input, Output, PassbackRule, Ticket,
-    UntrustedClock,
-};
+use crate::access::{Command, DoorKind, DoorOptions, Fact, Fail, Gate, Input, Output, Ticket};
 use crate::domain::{
-    Alarm, CardNumber, Directory, DoorId, DoorMode, Event, EventKind, Heading, Instant, Liveness,
-    ReaderId, Reason, Signal, SubjectId, WallTime, Way,
+    Alarm, CardNumber, Directory, DoorId, DoorMode, Event, EventKind, Heading, Instant, ReaderId,
+    Reason, Signal, SubjectId, WallTime, Way,
 };
+use crate::record::Witness;
 use std::collections::BTreeMap;
 
-pub(super) const DOOR: DoorId = DoorId(0);
 pub(super) const S: u64 = 1_000_000;
 /// The longest turn, and how many can wait.
 pub(super) const TURN_US: u64 = 15 * S;
 pub(super) const CROWD: u64 = 9;
 
-/// What the second opinion remembers.
-#[derive(Default)]
-pub(super) struct State {
-    pub is_turnstile: bool,
-    pub(super) coils: BTreeMap<Output, bool>,
-    pub(super) on_since: BTreeMap<Output, u64>,
+/// What the second opinion remembers of a door.
+#[derive(Clone, Default)]
+pub(super) struct AtDoor {
     /// A turnstile lets one through, until then.
     turning: BTreeMap<Heading, u64>,
     /// When something last allowed the lock to be open for a while.
-    pub(super) allowed_us: u64,
+    pub allowed_us: u64,
     /// When grants were given that have not ended yet.
-    pub(super) open_grants: Vec<u64>,
-    /// Cards and faces shown lately, for decisions that come later.
-    shown: Vec<(u64, SubjectId)>,
-    /// Limited uses on their way, and how often each was let in, less what was given back.
-    tickets: BTreeMap<Ticket, (SubjectId, u16)>,
-    let_in: BTreeMap<SubjectId, i32>,
-    spent: BTreeMap<SubjectId, u16>,
+    pub open_grants: Vec<u64>,
     /// When the door was last free.
-    pub(super) free_us: u64,
+    pub free_us: u64,
     was_free: bool,
-    refused_face_us: Option<u64>,
-    /// When an unknown card was last denied.
-    unknown_us: u64,
-    pub(super) mode: Option<(DoorMode, Option<u64>)>,
+    pub mode: Option<(DoorMode, Option<u64>)>,
     /// A mode outlived a restart, and nobody can say until when.
-    pub(super) mode_unsure: bool,
+    pub mode_unsure: bool,
+}
+
+/// What the second opinion remembers.
+#[derive(Default)]
+pub(super) struct State {
+    pub doors: Vec<AtDoor>,
+    pub coils: BTreeMap<Output, bool>,
+    pub on_since: BTreeMap<Output, u64>,
+    /// Cards and faces shown lately, and PINs typed, for decisions that come later.
+    pub shown: Vec<(u64, SubjectId, Way)>,
+    pub pins: Vec<(u64, SubjectId)>,
+    /// Limited uses on their way, and how often each was let in, less what was given back.
+    pub tickets: BTreeMap<Ticket, (SubjectId, u16, usize)>,
+    pub let_in: BTreeMap<SubjectId, i32>,
+    pub spent: BTreeMap<SubjectId, u16>,
+    /// Who came in and has not left, as the gate had it kept.
+    pub inside: BTreeMap<SubjectId, bool>,
+    refused_face_us: Option<u64>,
+    /// When an unknown card or wrong PIN was last denied.
+    pub unknown_us: u64,
     /// The gate has heard of the fire line since it started.
-    pub(super) fire_told: bool,
-    pub(super) fire_latched: bool,
-    last_wall: Option<WallTime>,
+    pub fire_told: bool,
+    pub fire_latched: bool,
+    pub last_wall: Option<WallTime>,
     /// When each alarm that nobody has acknowledged was last said.
-    pub(super) unheard: BTreeMap<(Option<DoorId>, Option<ReaderId>, Alarm), u64>,
+    pub unheard: BTreeMap<(Option<DoorId>, Option<ReaderId>, Alarm), u64>,
 }
 
 impl State {
+    pub(super) fn new(doors: usize) -> Self {
+        Self { doors: vec![AtDoor::default(); doors], ..Self::default() }
+    }
+
     pub(super) fn boot(&mut self) {
         self.coils.clear();
         self.on_since.clear();
-        self.open_grants.clear();
+        self.doors.iter_mut().for_each(|door| door.open_grants.clear());
         self.shown.clear();
+        self.pins.clear();
         self.tickets.clear();
         self.last_wall = None;
         self.fire_told = false;
@@ -69,38 +81,64 @@ impl State {
     pub(super) fn power_cut(&mut self) {
         self.boot();
         self.unheard.clear();
-        self.turning.clear();
+        self.doors.iter_mut().for_each(|door| door.turning.clear());
     }
 
-    pub(super) fn passes(&mut self, heading: Heading) {
-        self.turning.remove(&heading);
+    /// What a power cut took back was never so.
+    pub(super) fn know(&mut self, facts: &[Fact]) {
+        let inside = facts.iter().filter_map(|fact| match fact {
+            Fact::Inside { subject, since } => Some((*subject, since.is_some())),
+            _ => None,
+        });
+        self.inside = inside.collect();
     }
 
-    pub(super) fn is_turning(&self, heading: Heading) -> bool {
-        self.turning.contains_key(&heading)
+    pub(super) fn at(&mut self, door: DoorId) -> &mut AtDoor {
+        &mut self.doors[usize::from(door.0)]
+    }
+
+    pub(super) fn passes(&mut self, door: DoorId, heading: Heading) {
+        self.at(door).turning.remove(&heading);
+    }
+
+    pub(super) fn is_turning(&mut self, door: DoorId, heading: Heading) -> bool {
+        self.at(door).turning.contains_key(&heading)
+    }
+
+    /// Somebody types a PIN that is theirs.
+    pub(super) fn typed(&mut self, now_us: u64, who: usize) {
+        self.pins.retain(|(at, _)| now_us - at < 60 * S);
+        self.pins.push((now_us, super::site::subject(who)));
     }
 }
 
 impl World<'_> {
-    fn door(&self) -> Option<&DoorOptions> {
-        self.plan.options.doors.first()
+    pub(super) fn door(&self, door: DoorId) -> Option<&DoorOptions> {
+        self.plan.options.doors.get(usize::from(door.0))
+    }
+
+    pub(super) fn is_turnstile(&self, door: DoorId) -> bool {
+        self.door(door).is_some_and(|d| d.kind == DoorKind::Turnstile)
+    }
+
+    /// The door a reader is at.
+    pub(super) fn door_at(&self, reader: ReaderId) -> DoorId {
+        DoorId(reader.0 / 2)
     }
 
     /// Whether somebody can go through without breaking anything.
-    pub(super) fn is_unlocked(&self, heading: Heading) -> bool {
-        let Some(door) = self.door() else { return false };
-        if door.kind == DoorKind::Turnstile {
-            let until = self.state.turning.get(&heading).copied();
-            return until.is_some_and(|until| self.now_us <= until) || self.is_released(heading);
-        }
-        self.is_released(heading)
+    pub(super) fn is_unlocked(&self, door: DoorId, heading: Heading) -> bool {
+        let turning =
+            self.state.doors.get(usize::from(door.0)).and_then(|d| d.turning.get(&heading));
+        self.is_released(door, heading)
+            || self.is_turnstile(door) && turning.is_some_and(|until| self.now_us <= *until)
     }
 
-    pub(super) fn is_released(&self, heading: Heading) -> bool {
-        let Some(door) = self.door() else { return false };
+    pub(super) fn is_released(&self, id: DoorId, heading: Heading) -> bool {
+        let Some(door) = self.door(id) else { return false };
         let output = match (door.kind, heading) {
-            (DoorKind::Turnstile, Heading::Out) => Output::LockOut(DOOR),
-            _ => Output::Lock(DOOR),
+            (DoorKind::Turnstile, Heading::Out) => Output::LockOut(id),
+            _ => Output::Lock(id),
         };
         let on = self.state.coils.get(&output).copied().unwrap_or(false);
         on == (door.fail == Fail::Secure)
@@ -108,24 +146,37 @@ impl World<'_> {
 
     pub(super) fn input(&mut self, input: Input) {
         let Some(mut gate) = self.gate.take() else { return };
-        self.state.is_turnstile = self.door().is_some_and(|d| d.kind == DoorKind::Turnstile);
         let (now, wall) = (self.now(), self.wall());
         let before = self.before(&gate, &input, now, wall);
         let mut out = Vec::new();
         let Some(list) = self.lists.get(self.list) else { return };
-        gate.handle(now, wall, input.clone(), list, &mut out);
+        match &mut self.record {
+            Some((recorder, text)) => {
+                let witness = Witness::new(list);
+                gate.handle(now, wall, input.clone(), &witness, &mut out);
+                text.push_str(&recorder.step(now, wall, &input, witness, &out));
+            }
+            None => gate.handle(now, wall, input.clone(), list, &mut out),
+        }
         self.check_twin(&input, &out, now, wall);
         let caused = self.cause(&input);
         for command in &out {
             self.perform(command, &caused);
         }
-        let free = matches!(gate.mode(DOOR), Some(DoorMode::Unlocked | DoorMode::LockedOpen));
-        if free || std::mem::replace(&mut self.state.was_free, free) {
-            self.state.free_us = self.now_us;
+        for door in self.doors() {
+            let free = matches!(gate.mode(door), Some(DoorMode::Unlocked | DoorMode::LockedOpen));
+            let now_us = self.now_us;
+            let at = self.state.at(door);
+            if free || at.was_free {
+                at.free_us = now_us;
+            }
+            at.was_free = free;
         }
-        self.state.was_free = free;
         self.after_input(&gate, &input, &before, &out);
         self.gate = Some(gate);
+        if let Some(heard) = &mut self.heard {
+            heard.extend(out);
+        }
     }
 
     /// What must be asked before the gate has moved.
@@ -140,7 +191,8 @@ impl World<'_> {
             let mut out = Vec::new();
             let card = self.card_of(&right.subject);
             if let Some(card) = card {
-                other.handle(now, wall, Input::Card { reader: ReaderId(0), card }, list, &mut out);
+                let reader = outside(super::plan::WATCHED);
+                other.handle(now, wall, Input::Card { reader, card }, list, &mut out);
                 before.card_denied = out.iter().any(|c| {
                     matches!(c, Command::Record(Event { what: EventKind::Denied { way: Way::Card, reason, .. }, .. })
                         if *reason != Reason::Other)
@@ -182,33 +234,6 @@ impl World<'_> {
         }
     }
 
-    /// Whose right a grant may rest on.
-    fn cause(&mut self, input: &Input) -> Cause {
-        let now_us = self.now_us;
-        self.state.shown.retain(|(at, _)| now_us - at < 60 * S);
-        let list = self.lists.get(self.list);
-        match input {
-            Input::Card { reader: ReaderId(0), card } => {
-                let who = list.and_then(|l| l.card(card)).map(|r| r.subject);
-                self.state.shown.extend(who.map(|who| (now_us, who)));
-                Cause::Shown(who)
-            }
-            Input::Face(seen) => {
-                let fresh = self.now().since(seen.captured_at).as_micros() <= S;
-                let lives = seen.liveness != Liveness::NotShown;
-                let who = seen.subject.filter(|_| fresh && lives);
-                self.state.shown.extend(who.map(|who| (now_us, who)));
-                Cause::Face { who, fresh, lives }
-            }
-            Input::Kept { ticket, durable } => match self.state.tickets.remove(ticket) {
-                Some((who, uses)) => Cause::Kept { who, uses, durable: *durable },
-                None => Cause::Other,
-            },
-            Input::Card { .. } => Cause::Leaving,
-            _ => Cause::Other,
-        }
-    }
-
     /// Does what a command says, and judges it.
     fn perform(&mut self, command: &Command, cause: &Cause) {
         match command {
@@ -218,17 +243,18 @@ impl World<'_> {
             }
             Command::Record(event) => {
                 self.say(|| format!("    {:?}", event.what));
-                self.disk.record(self.now_us, &mut self.watch);
+                self.disk.record(self.now_us, event, &mut self.watch);
                 self.recorded(event, cause);
             }
             Command::Keep(fact) => {
                 self.kept_fact(fact);
-                self.disk.keep(self.now_us, fact.clone());
+                self.disk.keep(self.now_us, fact, None);
             }
             Command::KeepFirst { ticket, fact } => {
                 if let Fact::Spent { subject, uses } = fact {
                     self.say(|| format!("    use {uses} to be kept first"));
-                    self.state.tickets.insert(*ticket, (*subject, *uses));
+                    // Decided by the list in force now, whichever is when it is written down.
+                    self.state.tickets.insert(*ticket, (*subject, *uses, self.list));
                     self.state.spent.insert(*subject, *uses);
                     let most = self.plan.people.get(whose(subject)).and_then(|p| p.uses);
                     self.watch.hold(
@@ -237,10 +263,13 @@ impl World<'_> {
                         || format!("use {uses} of {most:?}"),
                     );
                 }
-                self.disk.keep_first(self.now_us, *ticket, fact.clone());
+                self.disk.keep(self.now_us, fact, Some(*ticket));
             }
             // Whoever asks again in time has the whole time again.
-            Command::Show { signal: Signal::Granted, .. } => self.state.allowed_us = self.now_us,
+            Command::Show { reader, signal: Signal::Granted } => {
+                let door = self.door_at(*reader);
+                self.state.at(door).allowed_us = self.now_us;
+            }
             // It opens nothing.
             Command::Show { .. } | Command::Claim { .. } => {}
         }
@@ -248,19 +277,27 @@ impl World<'_> {
 
     fn switch(&mut self, output: Output, on: bool) {
         let before = self.state.coils.insert(output, on);
-        let Some(door) = self.door() else { return };
-        let active = on == (door.fail == Fail::Secure);
-        let heading = match output {
-            Output::Lock(_) => Heading::In,
-            Output::LockOut(_) => Heading::Out,
+        let (id, heading) = match output {
+            Output::Lock(id) => (id, Heading::In),
+            Output::LockOut(id) => (id, Heading::Out),
             _ => return,
         };
+        let Some(door) = self.door(id) else { return };
+        let active = on == (door.fail == Fail::Secure);
         let (kind, open) = (door.kind, door.open.as_micros());
+        let now_us = self.now_us;
         if active && before != Some(on) {
-            self.state.on_since.insert(output, self.now_us);
+            self.state.on_since.insert(output, now_us);
             if kind == DoorKind::Turnstile {
-                self.state.turning.insert(heading, self.now_us + open);
+                self.state.at(id).turning.insert(heading, now_us + open);
             }
+        }
+        // A pulse that began while the way was free begins for the turnstile when that ends.
+        let free_us = self.state.at(id).free_us;
+        let since = self.state.on_since.get(&output).copied().unwrap_or(now_us);
+        let ends = kind == DoorKind::Turnstile && !active && before == Some(!on);
+        if ends && since <= free_us && now_us - free_us >= 100_000 {
+            self.state.at(id).turning.insert(heading, now_us + open);
         }
     }
 
@@ -271,47 +308,33 @@ impl World<'_> {
                 *self.state.let_in.entry(*subject).or_default() -= 1;
             }
         }
-    }
-
-    /// Whether somebody may pass at a moment of the wall: the rules, in other words than the gate's.
-    fn may_pass(&self, who: &SubjectId, wall: Option<WallTime>) -> bool {
-        let Some(person) = self.plan.people.get(whose(who)) else { return false };
-        if person.removed_in.is_some_and(|gone| self.list >= gone) {
-            return false;
+        if let Fact::Inside { subject, since } = fact {
+            self.state.inside.insert(*subject, since.is_some());
         }
-        if person.from.is_none() && person.until.is_none() && !person.profile {
-            return true;
-        }
-        let Some(wall) = wall else {
-            return self.plan.options.untrusted_clock == UntrustedClock::Allow;
-        };
-        let minute = (wall.0 - super::plan::MIDNIGHT.0.min(wall.0)) / 60_000;
-        let of_day = wall.0 / 60_000 % 1_440;
-        person.from.is_none_or(|from| minute >= from)
-            && person.until.is_none_or(|until| minute < until)
-            && (!person.profile || (540..660).contains(&of_day))
     }
 
     fn recorded(&mut self, event: &Event, cause: &Cause) {
         let now_us = self.now_us;
         self.check_wall(event);
         match &event.what {
-            EventKind::AccessGranted { way, .. } => {
-                self.state.allowed_us = now_us;
-                self.state.open_grants.push(now_us);
-                self.granted(*way, cause, event.wall);
+            EventKind::AccessGranted { door, way } => {
+                self.granted(*door, *way, cause, event.wall);
+                let at = self.state.at(*door);
+                at.allowed_us = now_us;
+                at.open_grants.push(now_us);
             }
-            EventKind::AccessTaken { .. } | EventKind::AccessNotTaken { .. } => {
-                self.state.allowed_us = now_us;
-                if !self.state.open_grants.is_empty() {
-                    self.state.open_grants.remove(0);
+            EventKind::AccessTaken { door, .. } | EventKind::AccessNotTaken { door, .. } => {
+                let at = self.state.at(*door);
+                at.allowed_us = now_us;
+                if !at.open_grants.is_empty() {
+                    at.open_grants.remove(0);
                 }
             }
-            EventKind::Denied { way: Way::Card, reason, .. } => {
-                if *reason == Reason::CredentialNotFound {
+            EventKind::Denied { door, way: Way::Card, reason } => {
+                if matches!(reason, Reason::CredentialNotFound | Reason::InvalidPin) {
                     self.state.unknown_us = now_us;
                 }
-                self.denied(*reason, cause);
+                self.denied(*door, *reason, cause);
             }
             EventKind::AlarmRaised { door, reader, alarm }
             | EventKind::AlarmRepeated { door, reader, alarm, .. } => {
@@ -323,104 +346,4 @@ impl World<'_> {
             _ => {}
         }
     }
-
-    fn check_wall(&mut self, event: &Event) {
-        let Some(wall) = event.wall else { return };
-        let floor = self.disk.facts.get(&crate::access::FactKey::Floor);
-        let floor = match floor {
-            Some(Fact::Floor { wall }) => wall.0,
-            _ => 0,
-        };
-        let last = self.state.last_wall.map_or(0, |w| w.0);
-        let sound = wall.0 >= floor && wall.0 >= last;
-        self.watch.hold(Rule::ClockAboveFloor, sound, || {
-            format!("an event at {} after {last}, floor {floor}", wall.0)
-        });
-        self.state.last_wall = Some(wall);
-    }
-
-    fn granted(&mut self, way: Way, cause: &Cause, wall: Option<WallTime>) {
-        let whom = match (way, cause) {
-            (Way::Rex | Way::Operator, _) | (_, Cause::Leaving) => return,
-            (Way::Card, Cause::Shown(Some(who))) | (_, Cause::Kept { who, .. }) => vec![*who],
-            (Way::Face, Cause::Face { who, fresh, lives }) => {
-                let sound = *fresh && *lives;
-                self.watch.hold(Rule::FaceLives, sound, || "stale or no living face".into());
-                who.iter().copied().collect()
-            }
-            // A card that waited for its PIN, for its face, or at a slowed reader; or one who leaves.
-            (Way::Card, _) => self.state.shown.iter().map(|(_, who)| *who).collect(),
-            (Way::Face, _) => Vec::new(),
-        };
-        let sound = whom.iter().any(|who| self.may_pass(who, wall));
-        self.watch.hold(Rule::GrantNeedsRight, sound, || format!("let in by {way:?}: {cause:?}"));
-        if let Cause::Kept { who, uses, durable } = cause {
-            let key = crate::access::FactKey::Spent(*who);
-            let kept = match self.disk.facts.get(&key) {
-                Some(Fact::Spent { uses, .. }) => *uses,
-                _ => 0,
-            };
-            self.watch.hold(Rule::UseDurableFirst, *durable && kept >= *uses, || {
-                format!("let in on use {uses} while {kept} are kept")
-            });
-            let let_in = self.state.let_in.entry(*who).or_default();
-            *let_in += 1;
-            let (count, most) = (*let_in, self.plan.people.get(whose(who)).and_then(|p| p.uses));
-            self.watch.hold(
-                Rule::UsesWithinLimit,
-                most.is_some_and(|m| count <= i32::from(m)),
-                || format!("let in {count} times of {most:?}"),
-            );
-        }
-    }
-
-    fn denied(&mut self, reason: Reason, cause: &Cause) {
-        let Cause::Shown(Some(who)) = cause else { return };
-        let Some(person) = self.plan.people.get(whose(who)) else { return };
-        if !person.is_unlimited() || person.removed_in.is_some_and(|gone| self.list >= gone) {
-            return;
-        }
-        let passback = self.plan.options.passback.rule == PassbackRule::Hard;
-        let crowd = self.state.open_grants.len() >= 8;
-        if self.plan.options.readers.iter().any(|r| r.pin.is_some()) {
-            // It may be the card before this one, which gets no PIN any more.
-            return;
-        }
-        let holds = match reason {
-            Reason::NotPermittedAtThisTime => true,
-            Reason::Unauthorized => passback,
-            // At a slowed reader it is the one displaced.
-            Reason::Other => crowd || self.now_us - self.state.unknown_us < 120 * S,
-            _ => false,
-        };
-        self.watch.hold(Rule::ResidentGetsIn, holds, || {
-            format!("a resident's card is denied: {reason:?}")
-        });
-    }
-}
-
-/// What was found out before an input.
-#[derive(Default)]
-pub(super) struct Before {
-    /// The same person's card would be refused now.
-    pub card_denied: bool,
-}
-
-/// What a decision comes from.
-#[derive(Debug)]
-pub(super) enum Cause {
-    Shown(Option<SubjectId>),
-    Face {
-        who: Option<SubjectId>,
-        fresh: bool,
-        lives: bool,
-    },
-    Kept {
-        who: SubjectId,
-        uses: u16,
-        durable: bool,
-    },
-    /// A card inside.
-    Leaving,
-    Other,
 }

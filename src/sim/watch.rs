@@ -28,12 +28,22 @@ pub enum Rule {
     ClockAboveFloor,
     SlowAnswersAll,
     AlarmsRepeat,
+    TwoFactors,
+    DuressOpensAndCalls,
+    InterlockHolds,
+    PassbackKeepsOut,
+    PassbackLetsOut,
+    LockDownKeepsOut,
+    LockDownLetsOut,
+    LineFaultTold,
+    DurableIsThere,
+    LossCounted,
 }
 
 use Rule::*;
 
 /// All of them, with what they say.
-pub const RULES: [(Rule, &str); 25] = [
+pub const RULES: [(Rule, &str); 35] = [
     (FireUnlocks, "while there is a fire the lock is open"),
     (GrantNeedsRight, "whoever is let in has a right that holds now"),
     (FaceLives, "a face that opens was seen just now, and is not known to be a picture"),
@@ -59,6 +69,16 @@ pub const RULES: [(Rule, &str); 25] = [
     (ClockAboveFloor, "no event's time is below the stored floor, or goes back"),
     (SlowAnswersAll, "a slowed reader answers every valid card that waits"),
     (AlarmsRepeat, "an alarm is said again until it is acknowledged"),
+    (TwoFactors, "where a card isn't enough, nobody gets in on one factor"),
+    (DuressOpensAndCalls, "a PIN under threat opens as the right one does, and calls for help"),
+    (InterlockHolds, "nobody is let in while the other door of an interlock is in use"),
+    (PassbackKeepsOut, "hard anti-passback lets nobody in who is inside"),
+    (PassbackLetsOut, "anti-passback never stands against leaving"),
+    (LockDownKeepsOut, "a door that is blocked or locked down lets nobody in"),
+    (LockDownLetsOut, "and everybody out"),
+    (LineFaultTold, "a wire that is cut or bridged raises an alarm"),
+    (DurableIsThere, "what is told to be durable is on the disk"),
+    (LossCounted, "what a full disk had no room for is counted and recorded"),
 ];
 
 /// How often each invariant had something to hold, and the first that did not.

@@ -2,12 +2,15 @@
 //! an input, and whether that was right, is `turn`'s business.
 
 use super::disk::Disk;
-use super::plan::{Act, Actor, DAY_US, MIDNIGHT, OUTSIDE, Plan};
+use super::plan::{Act, Actor, DAY_US, MIDNIGHT, Plan, outside};
 use super::rng::Rng;
 use super::site::{List, Office};
 use super::watch::Watch;
-use crate::access::{Gate, Input, Ticket};
-use crate::domain::{Heading, Instant, LineState, Liveness, OperatorId, ReaderId, WallTime, Wire};
+use crate::access::{Command, Gate, Input, PassageSensor, Ticket};
+use crate::domain::{
+    DoorId, Heading, Instant, LineState, Liveness, OperatorId, ReaderId, WallTime, Wire,
+};
+use crate::record::Recorder;
 use crate::wire::format::{self, Format};
 use crate::wire::wiegand::{self, Assembler};
 use std::cmp::Reverse;
@@ -21,7 +24,7 @@ pub(super) enum Step {
     /// The fault that an actor caused is mended.
     Mend(usize),
     /// A reader's silence has lasted long enough.
-    Silence(usize),
+    Silence(ReaderId),
     Types(usize),
     ShowsFace(usize),
     Guesses(usize, u8),
@@ -31,11 +34,31 @@ pub(super) enum Step {
         heading: Heading,
         left: u8,
     },
-    LetsGo(usize),
-    Shuts,
-    Follows(Heading),
+    LetsGo(DoorId),
+    Shuts(DoorId),
+    Follows(DoorId, Heading),
     Flush,
     Power,
+}
+
+/// A door as it stands there.
+#[derive(Clone, Default)]
+pub(super) struct Leaf {
+    pub open: bool,
+    /// Who holds it, so that the last one shuts it.
+    pub holders: u32,
+    /// Somebody asks to leave.
+    pub rex: bool,
+    pub contact_fault: bool,
+    pub rex_fault: bool,
+    pub reader_dead: bool,
+}
+
+/// What a day came to. Timeline and record are empty unless they were asked for.
+pub(super) struct Outcome {
+    pub watch: Watch,
+    pub log: Vec<String>,
+    pub record: String,
 }
 
 pub(super) struct World<'p> {
@@ -49,7 +72,7 @@ pub(super) struct World<'p> {
     /// The same gate without the faces that opened nothing.
     pub twin: Option<Gate>,
     wiegand: wiegand::Options,
-    pub(super) assemblers: [Assembler; 2],
+    pub(super) assemblers: Vec<Assembler>,
     pub(super) format: Format,
     pub lists: Vec<List>,
     pub list: usize,
@@ -59,19 +82,16 @@ pub(super) struct World<'p> {
     /// Milliseconds the wall is off; `None` while there is no telling.
     pub wall_off: Option<i64>,
     pub(super) wall_lost: u32,
-    /// The leaf stands open.
-    pub open: bool,
-    /// Who holds it, so that the last one shuts it.
-    pub(super) holders: u32,
+    pub leaves: Vec<Leaf>,
     pub fire: LineState,
-    pub rex: bool,
-    pub contact_fault: bool,
-    pub rex_fault: bool,
     pub camera_up: bool,
-    pub reader_up: bool,
     pub mains: bool,
+    /// What came of inputs lately, while somebody wants to know.
+    pub(super) heard: Option<Vec<Command>>,
     pub state: super::turn::State,
     pub log: Option<Vec<String>>,
+    /// The day as a gate would record it.
+    pub(super) record: Option<(Recorder, String)>,
 }
 
 impl<'p> World<'p> {
@@ -92,40 +112,43 @@ impl<'p> World<'p> {
             gate: None,
             twin: None,
             wiegand: options,
-            assemblers: [Assembler::new(options), Assembler::new(options)],
+            assemblers: Vec::new(),
             format,
             lists: lists?,
             list: 0,
-            disk: Disk::new(),
+            disk: Disk::new(plan.room, plan.capacity),
             watch: Watch::default(),
             operator: "guard".parse().ok()?,
             wall_off: Some(0),
             wall_lost: 0,
-            open: false,
-            holders: 0,
+            leaves: vec![Leaf::default(); plan.options.doors.len()],
             fire: LineState::Normal,
-            rex: false,
-            contact_fault: false,
-            rex_fault: false,
             camera_up: true,
-            reader_up: true,
             mains: true,
-            state: super::turn::State::default(),
+            heard: None,
+            state: super::turn::State::new(plan.options.doors.len()),
             log: logged.then(Vec::new),
+            record: None,
         };
         for (i, actor) in plan.actors.iter().enumerate() {
             world.at(actor.at_us, Step::Begin(i));
+        }
+        if logged {
+            let doors = world.doors().map(|door| format!("door{}", door.0)).collect();
+            let readers = (0..plan.options.readers.len()).map(|i| format!("reader{i}")).collect();
+            let recorder = Recorder::new(doors, readers, plan.options.clone());
+            world.record = Some((recorder, String::new()));
         }
         world.boot();
         Some(world)
     }
 
     /// Plays the day, or up to the first broken invariant.
-    pub(super) fn play(mut self) -> (Watch, Option<Vec<String>>) {
+    pub(super) fn play(mut self) -> Outcome {
         while self.watch.broken.is_none() {
             let deadline = self.gate.as_ref().and_then(Gate::deadline).map(|d| self.world_us(d));
             let next = self.queue.peek().map(|Reverse((at, ..))| *at);
-            let flush = self.disk.flush_at;
+            let flush = self.disk.flush_at();
             let earliest = [deadline, next, flush].into_iter().flatten().min();
             let Some(at) = earliest.filter(|at| *at < DAY_US) else { break };
             self.now_us = at.max(self.now_us);
@@ -137,7 +160,11 @@ impl<'p> World<'p> {
                 self.step(step);
             }
         }
-        (self.watch, self.log)
+        Outcome {
+            watch: self.watch,
+            log: self.log.unwrap_or_default(),
+            record: self.record.map_or_else(String::new, |(_, text)| text),
+        }
     }
 
     pub(super) fn say(&mut self, what: impl FnOnce() -> String) {
@@ -175,77 +202,111 @@ impl<'p> World<'p> {
         self.plan.actors.get(i)
     }
 
+    /// The door an actor is at.
+    pub(super) fn door_of(&self, actor: usize) -> DoorId {
+        self.actor(actor).map_or(DoorId(0), |actor| actor.door)
+    }
+
     pub(super) fn rng(&self, actor: usize) -> Rng {
         Rng::of(self.plan.seed, self.plan.actors.get(actor).map_or(0, |a| a.at_us))
     }
 
     fn boot(&mut self) {
         self.booted_us = self.now_us;
-        self.assemblers = [Assembler::new(self.wiegand), Assembler::new(self.wiegand)];
+        let readers = self.plan.options.readers.len();
+        self.assemblers = (0..readers).map(|_| Assembler::new(self.wiegand)).collect();
         self.disk.resume();
-        let facts: Vec<_> = self.disk.facts.values().cloned().collect();
+        let facts: Vec<_> = self.disk.facts().cloned().collect();
         let restore = || {
             let facts = facts.iter().cloned();
             Gate::restore(self.plan.options.clone(), facts, self.now(), self.wall()).ok()
         };
         (self.gate, self.twin) = (restore(), restore());
-        let options = &self.plan.options;
-        let contact = options.doors.first().is_some_and(|d| d.contact);
+        self.state.know(&facts);
+        let (now, wall) = (self.now(), self.wall());
+        if let Some((recorder, text)) = &mut self.record {
+            text.push_str(&recorder.start(&facts, now, wall));
+        }
         self.state.boot();
         self.input(Input::Tick);
         self.check_restart();
-        if contact {
-            self.say_contact();
+        for door in self.doors() {
+            self.say_contact(door);
+            self.say_rex(door);
         }
-        self.say_rex();
         self.own(Wire::Fire, self.fire);
         let mains = if self.mains { LineState::Normal } else { LineState::Active };
         self.own(Wire::Mains, mains);
-        self.input(Input::Reader { reader: ReaderId(0), up: self.reader_up });
+        for door in self.doors() {
+            let up = !self.leaf(door).reader_dead;
+            self.input(Input::Reader { reader: outside(door), up });
+        }
         self.input(Input::FacePath { up: self.camera_up });
+    }
+
+    pub(super) fn doors(&self) -> impl Iterator<Item = DoorId> + use<> {
+        (0..self.leaves.len()).map(|i| DoorId(i as u8))
+    }
+
+    pub(super) fn leaf(&self, door: DoorId) -> Leaf {
+        self.leaves.get(usize::from(door.0)).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn at_leaf(&mut self, door: DoorId, change: impl FnOnce(&mut Leaf)) {
+        if let Some(leaf) = self.leaves.get_mut(usize::from(door.0)) {
+            change(leaf);
+        }
     }
 
     pub(super) fn own(&mut self, line: Wire, state: LineState) {
         self.input(Input::Line { door: None, line, state });
     }
 
-    pub(super) fn door_line(&mut self, line: Wire, state: LineState) {
-        self.input(Input::Line { door: Some(crate::domain::DoorId(0)), line, state });
+    pub(super) fn door_line(&mut self, door: DoorId, line: Wire, state: LineState) {
+        self.input(Input::Line { door: Some(door), line, state });
     }
 
-    pub(super) fn say_contact(&mut self) {
-        let state = match (self.contact_fault, self.open) {
+    fn has_contact(&self, door: DoorId) -> bool {
+        self.door(door).is_some_and(|d| d.contact)
+    }
+
+    pub(super) fn say_contact(&mut self, door: DoorId) {
+        let leaf = self.leaf(door);
+        let state = match (leaf.contact_fault, leaf.open) {
             (true, _) => LineState::Cut,
             (false, true) => LineState::Active,
             (false, false) => LineState::Normal,
         };
-        self.door_line(Wire::Contact, state);
+        if self.has_contact(door) {
+            self.door_line(door, Wire::Contact, state);
+        }
     }
 
-    pub(super) fn say_rex(&mut self) {
-        let state = match (self.rex_fault, self.rex) {
+    pub(super) fn say_rex(&mut self, door: DoorId) {
+        let leaf = self.leaf(door);
+        let state = match (leaf.rex_fault, leaf.rex) {
             (true, _) => LineState::Short,
             (false, true) => LineState::Active,
             (false, false) => LineState::Normal,
         };
-        self.door_line(Wire::Rex, state);
+        self.door_line(door, Wire::Rex, state);
     }
 
-    pub(super) fn set_open(&mut self, open: bool) {
-        if self.open != open {
-            self.open = open;
-            self.say(|| format!("the door {}", if open { "opens" } else { "shuts" }));
-            if self.plan.options.doors.first().is_some_and(|d| d.contact) && !self.contact_fault {
-                self.say_contact();
+    pub(super) fn set_open(&mut self, door: DoorId, open: bool) {
+        let leaf = self.leaf(door);
+        if leaf.open != open {
+            self.at_leaf(door, |leaf| leaf.open = open);
+            self.say(|| format!("door {} {}", door.0, if open { "opens" } else { "shuts" }));
+            if !leaf.contact_fault {
+                self.say_contact(door);
             }
         }
     }
 
-    pub(super) fn pass(&mut self, heading: Heading) {
-        use crate::access::PassageSensor;
-        self.say(|| format!("somebody goes {heading:?}"));
-        self.state.passes(heading);
-        match self.plan.options.doors.first().map(|d| d.sensor) {
+    pub(super) fn pass(&mut self, door: DoorId, heading: Heading) {
+        self.say(|| format!("somebody goes {heading:?} at door {}", door.0));
+        self.state.passes(door, heading);
+        match self.door(door).map(|d| d.sensor) {
             Some(PassageSensor::Beams) => {
                 let (a, b) = match heading {
                     Heading::In => (Wire::OuterBeam, Wire::InnerBeam),
@@ -257,13 +318,13 @@ impl<'p> World<'p> {
                     (a, LineState::Normal),
                     (b, LineState::Normal),
                 ] {
-                    self.door_line(line, state);
+                    self.door_line(door, line, state);
                 }
             }
             Some(PassageSensor::Contacts) => {
                 let line = if heading == Heading::In { Wire::PassedIn } else { Wire::PassedOut };
-                self.door_line(line, LineState::Active);
-                self.door_line(line, LineState::Normal);
+                self.door_line(door, line, LineState::Active);
+                self.door_line(door, line, LineState::Normal);
             }
             _ => {}
         }
@@ -282,30 +343,30 @@ impl<'p> World<'p> {
             }
             Step::Guesses(i, n) => {
                 if let Some(Act::Guesses { cards, first }) = self.actor(i).map(|a| &a.act) {
-                    self.swipe(OUTSIDE, first + u32::from(n), None);
+                    let door = self.door_of(i);
+                    self.swipe(outside(door), first + u32::from(n), None);
                     if n + 1 < *cards {
                         self.after(1_500, Step::Guesses(i, n + 1));
                     }
                 }
             }
             Step::Tries { actor, heading, left } => self.tries(actor, heading, left),
-            Step::LetsGo(i) => {
-                self.rex = false;
+            Step::LetsGo(door) => {
+                self.at_leaf(door, |leaf| leaf.rex = false);
                 self.say(|| "exit released".into());
-                if !self.rex_fault {
-                    self.say_rex();
-                }
-                let _ = i;
-            }
-            Step::Shuts => {
-                self.holders = self.holders.saturating_sub(1);
-                if self.holders == 0 {
-                    self.set_open(false);
+                if !self.leaf(door).rex_fault {
+                    self.say_rex(door);
                 }
             }
-            Step::Follows(heading) => {
-                if self.open || self.state.is_turning(heading) {
-                    self.pass(heading);
+            Step::Shuts(door) => {
+                self.at_leaf(door, |leaf| leaf.holders = leaf.holders.saturating_sub(1));
+                if self.leaf(door).holders == 0 {
+                    self.set_open(door, false);
+                }
+            }
+            Step::Follows(door, heading) => {
+                if self.leaf(door).open || self.state.is_turning(door, heading) {
+                    self.pass(door, heading);
                 }
             }
             Step::Flush => {

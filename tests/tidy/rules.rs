@@ -31,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("access", &["domain"]),
     ("allowlist", &["domain", "trust", "wire"]),
     ("journal", &["domain"]),
+    ("record", &["domain", "access"]),
     ("privacy", &["domain"]),
     ("trust", &["domain", "wire"]),
     ("wire", &["domain"]),
@@ -44,7 +45,7 @@ const SHARED_ADAPTERS: &[&str] = &["port"];
 
 /// Rooms with no executor, store, broker or clock inside: `now` and inputs in, commands out.
 const SANS_IO: &[&str] =
-    &["domain", "wire", "access", "allowlist", "journal", "privacy", "trust", "vision"];
+    &["domain", "wire", "access", "allowlist", "journal", "privacy", "trust", "vision", "record"];
 const NOT_SANS_IO: &[&str] =
     &["tokio", "rumqttc", "sled", "rppal", "gpiocdev", "SystemTime", "TcpStream", "UdpSocket"];
 

@@ -1,9 +1,10 @@
 //! Kinds of doors: what each can do, and what its sensors can tell.
 
 use crate::domain::Duration;
+use serde::{Deserialize, Serialize};
 
 /// What the gate drives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DoorKind {
     /// An electric strike: the leaf's own latch holds once it has closed.
     Strike,
@@ -20,7 +21,7 @@ pub enum DoorKind {
 }
 
 /// What the lock does when its power fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fail {
     /// Opens: the coil is energised to lock.
     Safe,
@@ -29,7 +30,7 @@ pub enum Fail {
 }
 
 /// How a grant drives the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Drive {
     /// One pulse; what follows is the device's business. Fire and free access hold it all the same.
     Pulse { length: Duration },
@@ -40,7 +41,7 @@ pub enum Drive {
 }
 
 /// What tells passages apart from openings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PassageSensor {
     None,
     /// Two beams, one behind the other.

@@ -2,10 +2,11 @@
 
 use super::zone::{Date, Zone};
 use crate::domain::WallTime;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Minutes of a day: not before `from`, not at or after `to`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     pub from: u16,
     /// At most 1440, midnight.
@@ -13,7 +14,7 @@ pub struct Span {
 }
 
 /// A week. What goes over midnight is two spans.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// What rights call it, in the site's own numbering. One without is for this gate's doors alone.
     pub number: Option<u8>,
@@ -35,11 +36,27 @@ pub enum BadCalendar {
 }
 
 /// Where the gate stands in time, its profiles, its holidays.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct Calendar {
     zone: Zone,
     profiles: Vec<Profile>,
     holidays: BTreeSet<Date>,
+}
+
+/// A calendar as it stands in a file, to be checked.
+#[derive(Deserialize)]
+struct Written {
+    zone: Zone,
+    profiles: Vec<Profile>,
+    holidays: BTreeSet<Date>,
+}
+
+impl TryFrom<Written> for Calendar {
+    type Error = BadCalendar;
+    fn try_from(written: Written) -> Result<Self, BadCalendar> {
+        Self::new(written.zone, written.profiles, written.holidays)
+    }
 }
 
 impl Calendar {

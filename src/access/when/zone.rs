@@ -2,11 +2,12 @@
 //! `TZ` (`Mm.w.d/time`). A gate's rules change by configuration, so no zone database is needed.
 
 use crate::domain::WallTime;
+use serde::{Deserialize, Serialize};
 
 const DAY_MIN: i64 = 1_440;
 
 /// A day of the (proleptic Gregorian) calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Date {
     pub year: i32,
     /// 1 to 12.
@@ -47,7 +48,7 @@ fn weekday(days: i64) -> u8 {
 }
 
 /// The minute of local time at which summer time begins or ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// 1 to 12.
     pub month: u8,
@@ -80,7 +81,7 @@ impl Change {
 }
 
 /// Summer time: an hour (or so) more between two changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dst {
     pub minutes: i16,
     pub begin: Change,
@@ -88,10 +89,25 @@ pub struct Dst {
 }
 
 /// Where the gate stands in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct Zone {
     offset_min: i16,
     dst: Option<Dst>,
+}
+
+/// A zone as it stands in a file, to be checked.
+#[derive(Deserialize)]
+struct Written {
+    offset_min: i16,
+    dst: Option<Dst>,
+}
+
+impl TryFrom<Written> for Zone {
+    type Error = BadZone;
+    fn try_from(written: Written) -> Result<Self, BadZone> {
+        Self::new(written.offset_min, written.dst)
+    }
 }
 
 /// Why a zone makes no sense.
@@ -119,7 +135,7 @@ pub(in crate::access) struct Local {
 
 impl Zone {
     pub fn new(offset_min: i16, dst: Option<Dst>) -> Result<Self, BadZone> {
-        if offset_min.abs() > 14 * 60 {
+        if offset_min.unsigned_abs() > 14 * 60 {
             return Err(BadZone::Offset);
         }
         if let Some(dst) = dst {

@@ -54,15 +54,8 @@ fn has_input(fact: &Fact, config: &Config) -> bool {
 }
 
 impl Gate {
-    /// Queues a fact for the disk; with a ticket the core hears when it is there. `false` if it can't be.
-    pub(super) fn keep(&self, fact: &Fact, ticket: Option<Ticket>) -> bool {
-        let value = if fact.is_over() { None } else { serde_json::to_vec(fact).ok() };
-        let kept = serde_json::to_vec(&fact.key()).is_ok_and(|key| {
-            self.parts.writer.keep(key, value, ticket.map(|Ticket(number)| number))
-        });
-        if !kept {
-            tracing::error!("the disk is too slow: something is not remembered");
-        }
-        kept
+    /// Queues a fact for the disk; with a ticket the core hears when it is there.
+    pub(super) fn keep(&mut self, fact: &Fact, ticket: Option<Ticket>) {
+        self.parts.ledger.keep(&mut self.parts.writer, fact, ticket);
     }
 }

@@ -98,13 +98,13 @@ impl Gate {
         let obeyed = Obeyed { operator: command.by.clone(), command: command.version };
         let key = format!("\"command\":{}", command.by).into_bytes();
         let has_room = orders.waiting.len() < WAITING;
-        let kept = serde_json::to_vec(&obeyed)
-            .is_ok_and(|value| has_room && self.parts.writer.keep(key, Some(value), Some(ticket)));
-        if kept {
-            orders.next += 1;
-            orders.waiting.insert(ticket, Waiting { command, since: now });
-        } else {
-            self.refuse_this(&command, RefusedCommand::NotKept);
+        match serde_json::to_vec(&obeyed) {
+            Ok(value) if has_room => {
+                self.parts.writer.keep(key, Some(value), Some(ticket));
+                orders.next += 1;
+                orders.waiting.insert(ticket, Waiting { command, since: now });
+            }
+            _ => self.refuse_this(&command, RefusedCommand::NotKept),
         }
     }
 
