@@ -144,8 +144,13 @@ pub(super) fn what(text: &str, at: Instant) -> What {
             let at = at + Duration::from_micros(1);
             vec![face(at, Some(number(n)), Duration::ZERO, Liveness::NotChecked)]
         }
-        ["face", n, "or", m] => {
-            let mut seen = face(at, Some(number(n)), Duration::ZERO, Liveness::NotChecked);
+        ["face", n, "or", m, ref how @ ..] => {
+            let liveness = match how {
+                [] => Liveness::NotChecked,
+                ["not", "alive"] => Liveness::NotShown,
+                _ => panic!("how? {text}"),
+            };
+            let mut seen = face(at, Some(number(n)), Duration::ZERO, liveness);
             if let Input::Face(observation) = &mut seen {
                 observation.look_alike = Some(subject(number(m)));
             }

@@ -41,8 +41,10 @@ fn a_pin_without_a_card_beside_the_camera_is_a_claim() {
          at 3s keys 99*56# -> claim [5, 6]
          at 4s keys 1 ->
          at 9001ms keys 2# -> claim [2]
-         at 10s keys 1234567890123# ->
-         at 11s keys 7# -> claim [7]";
+         at 9.2s keys 3 ->
+         at 14.2s keys 4# -> claim [3, 4]
+         at 15s keys 1234567890123# ->
+         at 16s keys 7# -> claim [7]";
     play(usual(), text);
     play(
         with_exit_reader(usual()),
@@ -82,6 +84,20 @@ fn look_alikes_pass_together_or_not_at_all() {
          at 3602s face 7 or 10 -> Denied face CredentialNotFound
          at 3603s face 7 -> unlock, AccessGranted face"
         ),
+    );
+    // What is wrong with the picture is said; who needs longer isn't known, unless both do.
+    play(
+        usual(),
+        "person 7 has card, face, longer
+         person 8 has card, face
+         person 9 has card, face, longer
+         at 0s face 7 or 8 not alive -> Denied face Unauthorized
+         at 1s face 7 or 8 -> unlock, AccessGranted face
+         at 6s time -> lock, AccessNotTaken face
+         at 10s face 8 or 7 -> unlock, AccessGranted face
+         at 15s time -> lock, AccessNotTaken face
+         at 30s face 7 or 9 -> unlock, AccessGranted face
+         at 45s time -> lock, AccessNotTaken face",
     );
     let rule = PassbackRule::Soft;
     let named = Options { passback: Passback { rule, timeout: None }, ..with_exit_reader(usual()) };
