@@ -31,7 +31,16 @@ fn already_aligned(chain: &Chain) -> Result<Face, Box<dyn Error>> {
     }
     let bounds = Bounds { x: 0.0, y: 0.0, width: 150.0, height: 150.0 };
     let (eyes, depths) = ([[0.0; 2]; 2], vec![0.0; 468]);
-    Ok(Face { bounds, score: 1.0, presence: 1.0, quality: 1.0, eyes, mesh, depths })
+    Ok(Face {
+        bounds,
+        score: 1.0,
+        presence: 1.0,
+        quality: 1.0,
+        eyes,
+        mesh,
+        depths,
+        patch: Vec::new(),
+    })
 }
 
 /// The largest difference from dlib's own descriptors in any number, over dlib's own face chips.
@@ -285,13 +294,13 @@ fn a_pin_accepts_exactly_its_files() -> Outcome {
         Ok(sha2::Sha256::digest(std::fs::read(path)?).into())
     };
     let pin = Pin {
-        manifest: Some(own(&manifest)?),
+        manifest: vec![[9; 32], own(&manifest)?],
         model: Some(own(&root().join("models/detector.tflite"))?),
     };
     load_pinned(&manifest, 1, &pin)?;
     for (other, named) in [
-        (Pin { manifest: Some([0; 32]), ..pin }, "detector.toml"),
-        (Pin { model: Some([0; 32]), ..pin }, "detector.tflite"),
+        (Pin { manifest: vec![[0; 32], [1; 32]], ..pin.clone() }, "detector.toml"),
+        (Pin { model: Some([0; 32]), ..pin.clone() }, "detector.tflite"),
     ] {
         let error = load_pinned(&manifest, 1, &other).err().ok_or("it was loaded")?.to_string();
         assert!(error.contains(named) && error.contains("sha256"), "{error}");

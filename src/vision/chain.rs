@@ -4,9 +4,11 @@ use super::detector::{Detection, Region, anchors, detect, suppress};
 use super::fusion::Cohort;
 use super::geometry::{Bounds, Similarity};
 use super::landmarks::{Mesh, place};
+use super::liveness::{EYES, PATCH, PUPILS, View};
 use super::manifest::{Detector, Embedding, Evidence, Kind, Landmarks, Manifest, Meaning};
 use super::network::{Model, ModelError};
 use super::picture::Picture;
+use super::quality::upright;
 use super::sample::{Border, sample};
 use super::spoof::SpoofModel;
 use super::template::{BadTemplate, Space, Template};
@@ -62,13 +64,22 @@ pub struct Face {
     pub mesh: Vec<[f32; 2]>,
     /// The landmarks' depths as the model guesses them, in the same unit.
     pub depths: Vec<f32>,
+    /// The face alone, upright, grey, of one size whatever it was: for the liveness test.
+    pub patch: Vec<f32>,
 }
 
 impl Face {
     /// What the tracker needs of it, and of what is wrong with it.
     pub fn sighting(&self, flaw: Option<Hint>) -> Sighting<'_> {
-        let Self { bounds, eyes, quality, mesh, depths, .. } = self;
-        Sighting { bounds: *bounds, eyes: *eyes, quality: *quality, flaw, points: mesh, depths }
+        let View { points, depths, eyes, patch } = self.view();
+        let Self { bounds, quality, .. } = *self;
+        Sighting { bounds, eyes, quality, flaw, points, depths, patch }
+    }
+
+    /// What the liveness test needs of it.
+    pub fn view(&self) -> View<'_> {
+        let Self { eyes, mesh, depths, patch, .. } = self;
+        View { points: mesh, depths, eyes: *eyes, patch }
     }
 }
 
@@ -230,12 +241,12 @@ impl Chain {
         let mut faces = Vec::with_capacity(found.len());
         for detection in found {
             let mesh = place(&mut self.landmarks, &self.placing, picture, &detection)?;
-            faces.extend(mesh.map(|mesh| self.face(&detection, mesh)));
+            faces.extend(mesh.map(|mesh| self.face(picture, &detection, mesh)));
         }
         Ok(faces)
     }
 
-    fn face(&self, detection: &Detection, mesh: Mesh) -> Face {
+    fn face(&self, picture: &Picture, detection: &Detection, mesh: Mesh) -> Face {
         let fit = self.aligning.fit(&mesh.points).map_or(0.0, |(to_picture, misfit)| {
             to_picture.scale().min(1.0 - misfit / USELESS_MISFIT)
         });
@@ -244,6 +255,7 @@ impl Chain {
             score: detection.score,
             presence: mesh.presence,
             quality: fit.min(mesh.presence).clamp(0.0, 1.0),
+            patch: upright(picture, &mesh.eyes(), PATCH, PUPILS, EYES).unwrap_or_default(),
             eyes: mesh.eyes(),
             mesh: mesh.points,
             depths: mesh.depths,
@@ -301,6 +313,7 @@ impl Drop for Face {
     fn drop(&mut self) {
         self.mesh.zeroize();
         self.depths.zeroize();
+        self.patch.zeroize();
     }
 }
 

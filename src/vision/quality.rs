@@ -71,7 +71,7 @@ impl Quality {
         let (nose, brow, chin) = (at(NOSE)?, at(BROW)?, at(CHIN)?);
         let [left, right] = [at(SIDES[0])?, at(SIDES[1])?].map(|side| apart(nose, side));
         let (up, down) = (apart(nose, brow), apart(nose, chin));
-        let patch = upright(picture, &face.eyes)?;
+        let patch = Zeroizing::new(upright(picture, &face.eyes, SIDE, PUPILS, EYES)?);
         let (light, contrast) = spread(&patch, |_, _| true);
         let near = |x: f32, y: f32, width: f32, height: f32| {
             let inside = |at: usize, middle: f32, size: f32| {
@@ -115,16 +115,22 @@ fn apart(a: [f32; 2], b: [f32; 2]) -> f32 {
     (a[0] - b[0]).hypot(a[1] - b[1])
 }
 
-/// The face's brightness, upright and of one size whatever it was.
-fn upright(picture: &Picture, eyes: &[[f32; 2]; 2]) -> Option<Zeroizing<Vec<f32>>> {
-    let side = SIDE as f32;
-    let half = PUPILS / 2.0;
-    let there = [[(0.5 - half) * side, EYES * side], [(0.5 + half) * side, EYES * side]];
-    let to_picture = Similarity::fit(&there, eyes)?;
+/// A face's brightness, upright and of one size whatever it was: a square of `side` pixels, the pupils `pupils` of
+/// that apart and `from_top` of it down.
+pub(super) fn upright(
+    picture: &Picture,
+    eyes: &[[f32; 2]; 2],
+    side: usize,
+    pupils: f32,
+    from_top: f32,
+) -> Option<Vec<f32>> {
+    let (length, half) = (side as f32, pupils / 2.0);
+    let eye = |x: f32| [x * length, from_top * length];
+    let to_picture = Similarity::fit(&[eye(0.5 - half), eye(0.5 + half)], eyes)?;
     let input = Input {
         name: String::new(),
-        width: SIDE,
-        height: SIDE,
+        width: side,
+        height: side,
         layout: Layout::Nhwc,
         channels: Channels::Rgb,
         mean: [0.0; 3],
@@ -133,8 +139,7 @@ fn upright(picture: &Picture, eyes: &[[f32; 2]; 2]) -> Option<Zeroizing<Vec<f32>
     let mut rgb = Zeroizing::new(vec![0.0; input.len()]);
     sample(picture, &to_picture, Border::Replicate, &input, &mut rgb);
     // Brightness as television has it (BT.601).
-    let grey = rgb.chunks_exact(3).map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]).collect();
-    Some(Zeroizing::new(grey))
+    Some(rgb.chunks_exact(3).map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]).collect())
 }
 
 /// Mean and standard deviation of a part of the patch.
@@ -195,7 +200,16 @@ mod tests {
         let bounds = Bounds { x: 0.0, y: 0.0, width: 128.0, height: 128.0 };
         let eyes = [[38.4, 38.4], [89.6, 38.4]];
         let depths = vec![0.0; 468];
-        Face { bounds, score: 1.0, presence: 1.0, quality: 1.0, eyes, mesh, depths }
+        Face {
+            bounds,
+            score: 1.0,
+            presence: 1.0,
+            quality: 1.0,
+            eyes,
+            mesh,
+            depths,
+            patch: Vec::new(),
+        }
     }
 
     const AHEAD: [f32; 2] = [64.0, 70.0];

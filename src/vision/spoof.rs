@@ -132,7 +132,16 @@ threshold = 0.9
         let half = width / 2.0;
         let bounds = Bounds { x: 60.0 - half, y: 60.0 - half, width, height: width };
         let (mesh, depths, eyes) = (Vec::new(), Vec::new(), [[0.0; 2]; 2]);
-        Face { bounds, score: 1.0, presence: 1.0, quality: 1.0, eyes, mesh, depths }
+        Face {
+            bounds,
+            score: 1.0,
+            presence: 1.0,
+            quality: 1.0,
+            eyes,
+            mesh,
+            depths,
+            patch: Vec::new(),
+        }
     }
 
     #[test]

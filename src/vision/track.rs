@@ -72,6 +72,8 @@ pub struct Sighting<'a> {
     /// The landmarks, in picture coordinates, and their depths as the model guesses them.
     pub points: &'a [[f32; 2]],
     pub depths: &'a [f32],
+    /// As [`super::Face::patch`].
+    pub patch: &'a [f32],
 }
 
 /// What a closer look at a face gives.

@@ -1,6 +1,6 @@
 //! Which test has to be passed before a face counts as a living one, and how far one track has come with it.
 
-use super::{Blink, Motion, Turn};
+use super::{Blink, Motion, Turn, View};
 use crate::domain::{Hint, Instant, Liveness, LivenessPolicy as Policy};
 use crate::vision::track::Sighting;
 
@@ -23,9 +23,8 @@ impl Alive {
         match policy {
             Policy::Off => {}
             Policy::Motion => {
-                let [a, b] = seen.eyes;
-                let pupils_px = (a[0] - b[0]).hypot(a[1] - b[1]);
-                self.motion.see(seen.points, seen.depths, pupils_px, Turn::default());
+                let Sighting { points, depths, eyes, patch, .. } = *seen;
+                self.motion.see(&View { points, depths, eyes, patch }, Turn::default());
             }
             Policy::Blink => self.blink.see(now, seen.points),
             Policy::Model => {
@@ -66,7 +65,8 @@ mod tests {
     fn sighting() -> Sighting<'static> {
         let bounds = Bounds { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
         let eyes = [[0.0, 0.0], [40.0, 0.0]];
-        Sighting { bounds, eyes, quality: 1.0, flaw: None, points: &[], depths: &[] }
+        let (points, depths, patch) = (&[][..], &[][..], &[][..]);
+        Sighting { bounds, eyes, quality: 1.0, flaw: None, points, depths, patch }
     }
 
     #[test]

@@ -43,7 +43,8 @@ fn at(x: f32, who: [f32; 3]) -> Seen {
 fn sized(x: f32, side: f32, who: [f32; 3]) -> Seen {
     let bounds = Bounds { x, y: 100.0, width: side, height: side };
     let eyes = [[x + 0.3 * side, 130.0], [x + 0.7 * side, 130.0]];
-    let sighting = Sighting { bounds, eyes, quality: 0.9, flaw: None, points: &[], depths: &[] };
+    let (points, depths, patch) = (&[][..], &[][..], &[][..]);
+    let sighting = Sighting { bounds, eyes, quality: 0.9, flaw: None, points, depths, patch };
     Seen { sighting, who }
 }
 

@@ -1,8 +1,9 @@
 //! An annotated copy of a picture, for a person to look at: boxes, landmarks, scores.
 
+use super::write_whole;
 use crate::vision::{Face, Picture};
 use image::{ImageFormat, Rgb, RgbImage};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 const BOX: Rgb<u8> = Rgb([0, 220, 0]);
@@ -26,19 +27,6 @@ pub(super) fn annotate(picture: &Picture, faces: &[Face], out: &Path) -> io::Res
     let mut png = io::Cursor::new(Vec::new());
     canvas.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
     write_whole(out, png.get_ref())
-}
-
-fn write_whole(out: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = out.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = out.with_file_name(name);
-    let written = std::fs::File::create_new(&beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&beside, out));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
 }
 
 fn put(canvas: &mut RgbImage, x: i32, y: i32, colour: Rgb<u8>) {
@@ -125,6 +113,7 @@ mod tests {
             eyes: [[0.0; 2]; 2],
             mesh,
             depths: Vec::new(),
+            patch: Vec::new(),
         };
         let faces = [face(30.0, vec![[35.5, 20.5]]), face(-1e30, vec![[f32::MAX, -5.0]])];
         annotate(&picture, &faces, &out)?;

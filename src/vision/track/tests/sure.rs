@@ -2,30 +2,45 @@
 
 use super::*;
 use crate::vision::certainty::Distances;
+use crate::vision::liveness::{EYES, PATCH, PUPILS};
 use crate::vision::manifest::Evidence;
 use crate::vision::share::normal_below;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// A head with a nose, or flat a picture of one, turned by so many degrees; its pupils 40 pixels apart.
+/// How deep a head with a nose is at a place, pupils at (-0.5, 0) and (0.5, 0), and how bright.
+fn head(x: f32, y: f32) -> (f32, f32) {
+    let nose = 0.3 * (-(x / 0.22).powi(2) - ((y - 0.5) / 0.4).powi(2)).exp();
+    let bright = 130.0 + 40.0 * (7.0 * x + 2.0 * y).sin() + 40.0 * (6.0 * y - 3.0 * x).sin();
+    (-(1.3 - 0.4 * x * x - 0.2 * y * y) - nose, bright)
+}
+
+/// A head, or flat a picture of one, turned by so many degrees; its pupils 40 pixels apart.
 fn turned(degrees: f32, flat: bool, who: [f32; 3]) -> Seen {
     let (sin, cos) = degrees.to_radians().sin_cos();
+    // What is seen moves with the depth there is; what the model guesses is a head either way.
+    let place = |x: f32, y: f32| x * cos + if flat { 0.0 } else { head(x, y).0 * sin };
     let (mut points, mut depths) = (Vec::new(), Vec::new());
     for i in 0..22u8 {
         for j in 0..22u8 {
             let (x, y) = (-1.1 + 2.2 * f32::from(i) / 21.0, -0.9 + 2.4 * f32::from(j) / 21.0);
-            let nose = 0.3 * (-(x / 0.22).powi(2) - ((y - 0.5) / 0.4).powi(2)).exp();
-            let z = -(1.3 - 0.4 * x * x - 0.2 * y * y) - nose;
-            // What is seen moves with the depth there is; what the model guesses is a head either way.
-            let seen = if flat { 0.0 } else { z };
-            points.push([240.0 + 40.0 * (x * cos + seen * sin), 130.0 + 40.0 * y]);
-            depths.push(40.0 * z);
+            points.push([240.0 + 40.0 * place(x, y), 130.0 + 40.0 * y]);
+            depths.push(40.0 * head(x, y).0);
         }
     }
+    let pixel = |i: usize| {
+        let side = PATCH as f32;
+        let (column, row) = ((i % PATCH) as f32 + 0.5, (i / PATCH) as f32 + 0.5);
+        let (seen, y) = ((column / side - 0.5) / PUPILS, (row / side - EYES) / PUPILS);
+        // Which place of the surface is seen there, step by step.
+        let x = (0..20).fold(seen, |x, _| x + 0.8 * (seen - place(x, y)));
+        head(x, y).1
+    };
+    let patch: Vec<f32> = (0..PATCH * PATCH).map(pixel).collect();
     let mut seen = at(200.0, who);
     let eyes = [[220.0, 130.0], [260.0, 130.0]];
-    let (points, depths) = (points.leak(), depths.leak());
-    seen.sighting = Sighting { eyes, points, depths, ..seen.sighting };
+    let (points, depths, patch) = (points.leak(), depths.leak(), patch.leak());
+    seen.sighting = Sighting { eyes, points, depths, patch, ..seen.sighting };
     seen
 }
 
@@ -132,8 +147,9 @@ fn too_many() -> Result<Roster, Box<dyn std::error::Error>> {
     };
     let (strangers, residents) = (curve(0.8)?, curve(0.6)?);
     let (frames, templates, centred) = (3, 1, false);
-    let evidence = Evidence { frames, templates, centred, strangers, residents };
-    let targets = Targets { strangers_accepted: 1e-4, residents_refused: 0.05 };
+    let rests_on = "made up".to_owned();
+    let evidence = Evidence { frames, templates, centred, rests_on, strangers, residents };
+    let targets = Targets { strangers_accepted: 1e-4, ..Targets::default() };
     let mut roster = Roster::new(SPACE, Some(evidence), None, targets);
     for (n, who) in [(1, ANN), (2, BOB)] {
         roster.add(id(n), &template(who))?;
