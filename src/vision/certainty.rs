@@ -44,7 +44,8 @@ pub enum BadDistances {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expected {
     pub share: f64,
-    /// With 95 % confidence it is no more than this, as far as the comparisons were independent.
+    /// With 95 % confidence it is no more than this: the larger of what the count of comparisons leaves open, as
+    /// though they were independent, and what the number of people does, as though distances were normal.
     pub at_most: f64,
     /// Lies beyond what was compared: the curve was drawn on.
     pub extrapolated: bool,
@@ -55,12 +56,14 @@ pub struct Expected {
 pub struct Targets {
     pub strangers_accepted: f64,
     pub residents_refused: f64,
+    /// No threshold is wider than this: what the manifest calls one person when one picture is compared with another.
+    pub widest: f32,
 }
 
 impl Default for Targets {
     /// GA/T 1093's bar for recognition among many.
     fn default() -> Self {
-        Self { strangers_accepted: 0.01, residents_refused: 0.05 }
+        Self { strangers_accepted: 0.01, residents_refused: 0.05, widest: f32::INFINITY }
     }
 }
 
@@ -75,7 +78,8 @@ pub struct Terms {
     pub claim_needed: bool,
     pub strangers_accepted: Expected,
     pub residents_refused: Expected,
-    /// The largest gallery at which both targets hold; 0 if none does.
+    /// The largest gallery at which, with 95 % confidence, strangers are accepted no more often than the target, and
+    /// residents are expected to be refused no more often than theirs; 0 if there is none.
     pub supported: u64,
 }
 
@@ -140,7 +144,7 @@ impl Distances {
     }
 
     /// The share of comparisons below a distance. Between quantiles as straight lines on normal paper; beyond
-    /// them along the line that fits the outer ones best.
+    /// them along the line that fits the outer ones best, or all, whichever is flatter.
     pub fn share_below(&self, distance: f64) -> f64 {
         let (near, far) = self.around(|q| q.1 <= distance);
         let (slope, from) = self.line(near, far);
@@ -173,19 +177,45 @@ impl Distances {
                     tail = points.clone();
                 }
                 let end = if low { points.first() } else { points.last() };
-                (slope(&tail), end.copied().unwrap_or((0.5, 0.0)))
+                // Of few comparisons the outer ones may lie steeply by chance; the flatter line promises less.
+                (slope(&tail).min(slope(points)), end.copied().unwrap_or((0.5, 0.0)))
             }
         }
     }
 
-    /// What is known of a comparison's share: counts on the far side as though each were one of
-    /// `comparisons` independent trials.
+    /// What is known of a comparison's share. Comparisons of the same few people repeat each other, so the bound
+    /// is the larger of two: that of Clopper and Pearson over `comparisons`, where the share was measured and not
+    /// drawn on, and that of a normal curve known from `people` samples.
     fn expected(&self, share: f64) -> Expected {
         let hits = (share * self.comparisons as f64).ceil() as u64;
         let extrapolated = share * (self.comparisons as f64) < 1.0;
-        let hits = if extrapolated { 0 } else { hits };
-        let at_most = at_most(hits, self.comparisons, CONFIDENCE).max(share);
-        Expected { share, at_most, extrapolated }
+        let counted = if extrapolated { 0.0 } else { at_most(hits, self.comparisons, CONFIDENCE) };
+        let by_people = normal_below(self.upper(normal_at(share)));
+        Expected { share, at_most: counted.max(by_people).max(share), extrapolated }
+    }
+
+    /// The upper confidence limit of an estimated place on normal paper (its variance is 1/n + z^2/2n).
+    fn upper(&self, z: f64) -> f64 {
+        let error = ((1.0 + z * z / 2.0) / f64::from(self.people.max(1))).sqrt();
+        z + normal_at(CONFIDENCE) * error
+    }
+
+    /// The largest share whose bound is no more than this; of too few people there is none but 0.
+    fn surely(&self, at_most: f64) -> f64 {
+        // `upper` falls at first where people are very few: from there on nothing is sure.
+        let (mut low, mut high) = (-37.0, normal_at(at_most));
+        if self.expected(normal_below(low)).at_most > at_most {
+            return 0.0;
+        }
+        for _ in 0..60 {
+            let middle = (low + high) / 2.0;
+            if self.expected(normal_below(middle)).at_most <= at_most {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        normal_below(low)
     }
 }
 
@@ -212,9 +242,8 @@ pub fn terms(
     let supported = supported(strangers, residents, targets);
     let claim_needed = gallery > supported;
     let compared = if claim_needed { gallery.min(MAX_CLAIMED) } else { gallery }.max(1);
-    let each = each_of(targets.strangers_accepted, compared);
-    let threshold = strangers.distance_at(each);
-    let comparison = strangers.expected(each);
+    let threshold = f64::from(threshold(strangers, compared, targets));
+    let comparison = strangers.expected(strangers.share_below(threshold));
     let refused = 1.0 - residents.share_below(threshold);
     Terms {
         threshold: threshold as f32,
@@ -230,11 +259,17 @@ pub fn terms(
     }
 }
 
-/// The largest gallery at which both targets are expected to hold.
+/// The threshold at which, with 95 % confidence, a gallery accepts no more than the configured share of strangers;
+/// 0 where the evidence doesn't carry any.
+pub fn threshold(strangers: &Distances, gallery: u64, targets: Targets) -> f32 {
+    let share = strangers.surely(each_of(targets.strangers_accepted, gallery));
+    if share > 0.0 { (strangers.distance_at(share) as f32).min(targets.widest) } else { 0.0 }
+}
+
+/// The largest gallery at which both targets hold: see [`Terms::supported`].
 pub fn supported(strangers: &Distances, residents: &Distances, targets: Targets) -> u64 {
     let widest = residents.distance_at(1.0 - targets.residents_refused);
-    let each = strangers.share_below(widest);
-    // From here on by the same rounding as `terms`, so that the two never disagree.
+    let each = strangers.expected(strangers.share_below(widest)).at_most;
     let fits = |gallery: u64| each_of(targets.strangers_accepted, gallery) >= each;
     let (mut low, mut high) = (0, MAX_GALLERY + 1);
     while high - low > 1 {

@@ -33,13 +33,13 @@ mod verdict;
 
 pub use attention::{Attention, Stir};
 pub use certainty::{
-    BadDistances, Distances, Expected, MAX_CLAIMED, Targets, Terms, supported, terms,
+    BadDistances, Distances, Expected, MAX_CLAIMED, Targets, Terms, supported, terms, threshold,
 };
 pub use chain::{Chain, ChainError, Face, MAX_FACES};
 pub use fusion::{BadCohort, Cohort, fuse};
 pub use gallery::{Gallery, Nearest};
 pub use geometry::Bounds;
-pub use liveness::{Blink, Motion, Turn};
+pub use liveness::{Blink, Motion, Turn, View};
 pub use luma::Luma;
 pub use manifest::{BadManifest, Evidence, Kind, Manifest, Metric, MetricKind};
 pub use network::{Model, ModelError, Network, NetworkError};

@@ -113,9 +113,12 @@ impl Roster {
             return None;
         }
         let people = self.gallery.subjects() as u64;
-        let terms =
-            self.evidence.as_ref().map(|e| terms(&e.strangers, &e.residents, people, self.targets));
         let plain = self.gallery.space().metric.threshold;
+        let terms = self.evidence.as_ref().map(|e| {
+            // Centred templates lie in a space of their own, of which the plain threshold says nothing.
+            let widest = if e.centred { f32::INFINITY } else { plain };
+            terms(&e.strangers, &e.residents, people, Targets { widest, ..self.targets })
+        });
         let margins = Margins::new(terms.map_or(plain, |terms| terms.threshold));
         self.settled = Some(Settled { margins, terms });
         Some(terms)
@@ -186,7 +189,8 @@ mod tests {
             Distances::new(100, 100_000, (-8..=8).map(|i| at(f64::from(i) / 2.0)).collect())
         };
         let (strangers, residents) = (curve(1.0, 0.1)?, curve(0.3, 0.05)?);
-        Ok(Evidence { frames: 5, templates: 4, centred: false, strangers, residents })
+        let rests_on = "made up".to_owned();
+        Ok(Evidence { frames: 5, templates: 4, centred: false, rests_on, strangers, residents })
     }
 
     fn roster() -> Result<Roster, Box<dyn std::error::Error>> {

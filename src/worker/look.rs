@@ -41,6 +41,7 @@ impl Looker {
         let targets = Targets {
             strangers_accepted: told.strangers_accepted,
             residents_refused: told.residents_refused,
+            ..Targets::default()
         };
         let roster = Roster::new(*chain.space(), evidence, cohort, targets);
         let options = options(&told, &roster, hello.width, hello.height);

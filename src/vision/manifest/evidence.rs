@@ -14,6 +14,8 @@ pub struct Evidence {
     pub templates: u32,
     /// Whether templates were centred by the manifest's cohort.
     pub centred: bool,
+    /// What was measured, and what that can't show, for people.
+    pub rests_on: String,
     pub strangers: Distances,
     pub residents: Distances,
 }
@@ -25,6 +27,7 @@ pub(super) struct RawEvidence {
     templates: u32,
     #[serde(default)]
     centred: bool,
+    rests_on: String,
     strangers: RawDistances,
     residents: RawDistances,
 }
@@ -47,7 +50,7 @@ pub(super) struct RawCohort {
 
 impl RawEvidence {
     pub fn check(self, cohort: Option<&Cohort>) -> Result<Evidence, BadManifest> {
-        let Self { frames, templates, centred, strangers, residents } = self;
+        let Self { frames, templates, centred, rests_on, strangers, residents } = self;
         if !((1..=100).contains(&frames) && (1..=100).contains(&templates)) {
             return refuse("evidence: frames and templates must be 1 to 100");
         }
@@ -55,7 +58,10 @@ impl RawEvidence {
             return refuse("evidence: centred by a cohort, but there is none");
         }
         let (strangers, residents) = (strangers.check("strangers")?, residents.check("residents")?);
-        Ok(Evidence { frames, templates, centred, strangers, residents })
+        if rests_on.trim().is_empty() {
+            return refuse("evidence: rests_on must say what was measured");
+        }
+        Ok(Evidence { frames, templates, centred, rests_on, strangers, residents })
     }
 }
 

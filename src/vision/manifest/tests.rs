@@ -110,6 +110,7 @@ const EVIDENCE: &str = r#"
 [evidence]
 frames = 5
 templates = 4
+rests_on = "40 people"
 [evidence.strangers]
 people = 40
 comparisons = 780
@@ -132,6 +133,7 @@ fn how_sure_an_embedding_is_comes_with_it() -> Result<(), BadManifest> {
     assert_eq!(evidence.residents.quantiles()[2], (0.99, 0.4));
     for (from, to, word) in [
         ("frames = 5", "frames = 0", "frames"),
+        ("\"40 people\"", "\" \"", "rests_on"),
         ("[0.1, 0.6]", "[0.1, 0.4]", "strangers"),
         ("[0.001, 0.5]", "[0.0001, 0.5]", "number of comparisons"),
         ("templates = 4", "templates = 4\ncentred = true", "cohort"),
