@@ -47,6 +47,7 @@ fn measure(dir: &Path, trigger: Trigger) -> Result<(), Box<dyn Error>> {
         landmarks: models.join("landmarks.toml"),
         embedding: models.join("embedding.toml"),
         liveness: None,
+        pins: Vec::new(),
         threads: 1,
         template_key: key,
         capture: capture.map(str::to_owned).to_vec(),

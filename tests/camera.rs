@@ -213,6 +213,7 @@ impl Rogue {
             landmarks: models.join("landmarks.toml"),
             embedding: models.join("embedding.toml"),
             liveness: None,
+            pins: Vec::new(),
             threads: 1,
             template_key: key,
             capture: vec![at("camera")],

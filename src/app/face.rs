@@ -37,6 +37,8 @@ pub struct Options {
     pub embedding: PathBuf,
     /// The manifest of an anti-spoofing model, where there is one.
     pub liveness: Option<PathBuf>,
+    /// Of the manifests that may be loaded; empty for any.
+    pub pins: Vec<ModelHash>,
     /// Threads for inference.
     pub threads: u8,
     /// The file with the key that templates are sealed with; read anew at each start of the worker.

@@ -18,6 +18,7 @@ pub fn face_options(face: &Face) -> face::Options {
         landmarks: models.join("landmarks.toml"),
         embedding: models.join(&face.embedding),
         liveness: face.liveness_model.as_ref().map(|name| models.join(name)),
+        pins: face.pins.clone(),
         threads: face.threads,
         template_key: face.template_key.clone(),
         capture: capture::command_line(&face.camera),

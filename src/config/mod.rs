@@ -24,6 +24,7 @@ use crate::wire::card::{View, serial_bits};
 use crate::wire::format::Format;
 use crate::wire::keypad::Keypad;
 use crate::wire::serial::Framing;
+use crate::wire::template::ModelHash;
 use std::path::{Path, PathBuf};
 
 /// A configuration that makes sense.
@@ -261,6 +262,8 @@ pub struct Face {
     pub models: Option<PathBuf>,
     /// The embedding's manifest, a file in `models`.
     pub embedding: String,
+    /// sha256 of the manifests that may be loaded; empty for any.
+    pub pins: Vec<ModelHash>,
     pub threads: u8,
     pub camera: Camera,
     pub max_age: Duration,

@@ -18,12 +18,12 @@ const MAX_MODEL_BYTES: u64 = 256 << 20;
 /// More threads than cores here would only wait for each other.
 const MAX_THREADS: u8 = 16;
 
-/// What is expected to lie on disk. `None` accepts whatever the manifest says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is expected to lie on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pin {
-    /// sha256 of the manifest file.
-    pub manifest: Option<[u8; 32]>,
-    /// sha256 of the .tflite file.
+    /// The manifest file's sha256 is one of these; none accepts any.
+    pub manifest: Vec<[u8; 32]>,
+    /// sha256 of the .tflite file; `None` accepts whatever the manifest says.
     pub model: Option<[u8; 32]>,
 }
 
@@ -47,14 +47,14 @@ pub fn load(manifest: &Path, threads: u8) -> Result<Model, LoadError> {
 pub fn load_pinned(manifest: &Path, threads: u8, pin: &Pin) -> Result<Model, LoadError> {
     let wrong = |path: &Path, why: String| LoadError { path: path.into(), why, missing: false };
     let text = read(manifest, MAX_MANIFEST_BYTES)?;
-    check_sha256(&text, pin.manifest).map_err(|why| wrong(manifest, why))?;
+    check_sha256(&text, &pin.manifest).map_err(|why| wrong(manifest, why))?;
     let text = String::from_utf8(text).map_err(|_| wrong(manifest, "is not UTF-8 text".into()))?;
     let parsed = Manifest::from_toml(&text).map_err(|e| wrong(manifest, e.to_string()))?;
 
     let path = manifest.with_file_name(&parsed.file);
     let bytes = read(&path, MAX_MODEL_BYTES)?;
-    check_sha256(&bytes, pin.model).map_err(|why| wrong(&path, why))?;
-    check_sha256(&bytes, Some(parsed.sha256))
+    check_sha256(&bytes, pin.model.as_slice()).map_err(|why| wrong(&path, why))?;
+    check_sha256(&bytes, &[parsed.sha256])
         .map_err(|why| wrong(&path, format!("{why} (in {})", manifest.display())))?;
 
     let network = TfLite::new(bytes, &parsed, threads).map_err(|why| wrong(&path, why))?;
@@ -75,14 +75,15 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-fn check_sha256(bytes: &[u8], expected: Option<[u8; 32]>) -> Result<(), String> {
-    let Some(expected) = expected else { return Ok(()) };
+/// Whether the bytes are one of those expected, or nothing is.
+fn check_sha256(bytes: &[u8], expected: &[[u8; 32]]) -> Result<(), String> {
     let have: [u8; 32] = Sha256::digest(bytes).into();
-    if have == expected {
+    if expected.is_empty() || expected.contains(&have) {
         return Ok(());
     }
     let hex = |sum: &[u8; 32]| sum.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    Err(format!("sha256 is {}, expected {}", hex(&have), hex(&expected)))
+    let wanted: Vec<String> = expected.iter().map(hex).collect();
+    Err(format!("sha256 is {}, expected {}", hex(&have), wanted.join(" or ")))
 }
 
 struct TfLite {

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::io::clock::SystemClock;
 use crate::io::tflite;
 use crate::vision::{Chain, Picture, Said};
+use crate::wire::template::ModelHash;
 use crate::wire::worker::{ALIVE_EVERY, FromWorker, ToWorker, VERSION, encode};
 use clap::Args as ClapArgs;
 use std::os::unix::net::UnixStream;
@@ -36,6 +37,9 @@ pub struct Args {
     /// Manifest of an anti-spoofing model
     #[arg(long)]
     liveness: Option<PathBuf>,
+    /// sha256 of a manifest that may be loaded; with any of these, no other may
+    #[arg(long = "pin", value_name = "HEX")]
+    pins: Vec<ModelHash>,
     /// Threads for inference
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     threads: u8,
@@ -191,7 +195,9 @@ fn tell(socket: &UnixStream, watcher: &mut Watcher) -> Result<(), End> {
 
 /// The chain of models, and the embedding's name.
 fn load(args: &Args) -> Result<(Chain, String), String> {
-    let model = |path: &Path| tflite::load(path, args.threads).map_err(|e| e.to_string());
+    let pin = tflite::Pin { manifest: args.pins.iter().map(|p| p.0).collect(), model: None };
+    let model =
+        |path: &Path| tflite::load_pinned(path, args.threads, &pin).map_err(|e| e.to_string());
     let embedding = model(&args.embedding)?;
     let name = embedding.manifest().name.clone();
     let (detector, landmarks) = (model(&args.detector)?, model(&args.landmarks)?);

@@ -64,6 +64,7 @@ impl Gate {
             landmarks: models.join("landmarks.toml"),
             embedding: models.join("embedding.toml"),
             liveness: None,
+            pins: Vec::new(),
             threads: 1,
             template_key: self.key(),
             capture: capture.iter().map(|s| (*s).to_owned()).collect(),

@@ -315,6 +315,7 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
             .args(
                 options.liveness.iter().flat_map(|path| ["--liveness".as_ref(), path.as_os_str()]),
             )
+            .args(options.pins.iter().flat_map(|pin| ["--pin".to_owned(), pin.to_hex()]))
             .arg("--threads")
             .arg(options.threads.to_string())
             .env_clear()

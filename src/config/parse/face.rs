@@ -1,9 +1,10 @@
 //! `[face]`: recognition and its models.
 
 use super::door_named;
-use crate::config::raw::Section;
+use crate::config::raw::{Item, Section};
 use crate::config::{Camera, Face};
 use crate::domain::{DoorId, Duration, LivenessPolicy};
+use crate::wire::template::ModelHash;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -17,6 +18,7 @@ pub(super) fn face(
     let template_key = s.required_text("template_key", "\"template.key\"");
     let models = s.text("models").map(|i| folder.join(i.value));
     let embedding = s.text("embedding").map_or("embedding.toml".into(), |i| i.value);
+    let pins = pins(&s);
     let threads = s.whole_or("threads", 1..=4, 1) as u8;
     let max_age = Duration::from_millis(s.whole_or("max_age_ms", 100..=5_000, 1_000));
     let region = region(&s);
@@ -33,6 +35,7 @@ pub(super) fn face(
         template_key: folder.join(template_key?.value),
         models,
         embedding,
+        pins,
         threads,
         camera: camera?,
         max_age,
@@ -45,6 +48,19 @@ pub(super) fn face(
         strangers_accepted,
         residents_refused,
     })
+}
+
+fn pins(s: &Section<'_>) -> Vec<ModelHash> {
+    let Some(list) = s.texts("model_sha256") else { return Vec::new() };
+    let pin = |item: Item<String>| match item.value.parse() {
+        Ok(pin) => Some(pin),
+        Err(_) => {
+            let what = "must be 64 hex digits, as `sha256sum models/*.toml` prints them";
+            s.note(item.span, "model_sha256", what);
+            None
+        }
+    };
+    list.value.into_iter().filter_map(pin).collect()
 }
 
 /// Percents in the file, shares from here on.
