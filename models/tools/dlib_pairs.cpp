@@ -4,13 +4,14 @@
 // same JSON as `face evaluate`, for the two to be held side by side.
 //
 // PAIRS.csv has a header a,b,same; a and b are paths below DIR, same is 1 (or
-// true) if both show the same person, else 0 (or false). Each picture is embedded
-// once, from its largest face.
+// true) if both show the same person, else 0 (or false). A side may be several
+// pictures, with semicolons between them: the mean of their descriptors is
+// taken. Each picture is embedded once, from its largest face.
 //
 // What is printed:
 //
 //   pairs       rows of the file
-//   undetected  those of them with a picture in which no face was found; they
+//   undetected  those of them with a side in which no face was found; they
 //               are left out of everything below
 //   threshold_at_fmr_1e-3, fnmr_at_fmr_1e-3, fnmr_at_fmr_1e-2, eer
 //
@@ -105,6 +106,22 @@ struct Rates {
     double fnmr(double t) const { return 1 - same.share_below(t); }
     double threshold_at_one_in(size_t n) const { return different.distances[different.distances.size() / n]; }
 
+    // How far the two kinds lie apart, in standard deviations.
+    double apart() const
+    {
+        const auto moments = [](const std::vector<double>& all) {
+            double mean = 0, squares = 0;
+            for (double d : all)
+                mean += d / all.size();
+            for (double d : all)
+                squares += (d - mean) * (d - mean) / all.size();
+            return std::pair(mean, squares);
+        };
+        const auto [s, s2] = moments(same.distances);
+        const auto [d, d2] = moments(different.distances);
+        return (d - s) / std::sqrt((s2 + d2) / 2);
+    }
+
     double equal() const
     {
         std::vector<double> candidates = same.distances;
@@ -148,11 +165,30 @@ try {
         return at->second;
     };
 
+    const auto side = [&](const std::string& names) -> std::optional<Descriptor> {
+        std::istringstream pictures(names);
+        std::string name;
+        Descriptor mean{};
+        size_t count = 0;
+        while (std::getline(pictures, name, ';')) {
+            if (const auto& one = descriptor(name)) {
+                ++count;
+                for (size_t i = 0; i < mean.size(); ++i)
+                    mean[i] += (*one)[i];
+            }
+        }
+        if (count == 0)
+            return std::nullopt;
+        for (float& number : mean)
+            number /= float(count);
+        return mean;
+    };
+
     Rates rates;
     size_t undetected = 0;
     for (const Pair& pair : pairs) {
-        const auto& a = descriptor(pair.a);
-        const auto& b = descriptor(pair.b);
+        const auto a = side(pair.a);
+        const auto b = side(pair.b);
         if (a && b)
             (pair.same ? rates.same : rates.different).distances.push_back(distance(*a, *b));
         else
@@ -170,7 +206,11 @@ try {
     std::cout << ",\"eer\":" << rates.equal()
               << ",\"fnmr_at_fmr_1e-2\":" << rates.fnmr(rates.threshold_at_one_in(100))
               << ",\"fnmr_at_fmr_1e-3\":" << rates.fnmr(rates.threshold_at_one_in(1000))
-              << ",\"threshold_at_fmr_1e-3\":" << rates.threshold_at_one_in(1000) << "}\n";
+              << ",\"threshold_at_fmr_1e-3\":" << rates.threshold_at_one_in(1000)
+              << ",\"same_pairs\":" << rates.same.distances.size()
+              << ",\"farthest_same\":" << rates.same.distances.back()
+              << ",\"nearest_different\":" << rates.different.distances.front()
+              << ",\"d_prime\":" << rates.apart() << "}\n";
     return 0;
 } catch (const std::exception& e) {
     std::cerr << "dlib_pairs: " << e.what() << "\n";

@@ -4,6 +4,8 @@
 # make.sh pictures      fetch the test pictures; prints their folder
 # make.sh pairs DIR     dlib's own chain over all pairs of DIR's pictures, in the
 #                       JSON of `face evaluate`
+# make.sh beside DIR    ours beside dlib's, single pictures and fused, over all
+#                       pictures of DIR; EITHERGATE_FACE names eithergate-face
 # make.sh bench-python  prints a Python that has the peer for litert_bench.py
 #
 # Everything is made below target/models, nothing else is changed, and what is
@@ -157,6 +159,21 @@ case ${1:-models} in
         dlib_programs
         python3 "$tools/pairs.py" "$2" > "$work/pairs.csv"
         "$work/bin/dlib_pairs" "$resnet" "$five_points" "$work/pairs.csv" --root "$2"
+        ;;
+    beside)
+        [ $# = 2 ] || fail 64 "which folder of pictures?"
+        sources
+        dlib_programs
+        ours=${EITHERGATE_FACE:-$root/target/release/eithergate-face}
+        [ -x "$ours" ] || fail 66 "$ours is missing: make build, or name it in EITHERGATE_FACE"
+        for form in single fused; do
+            if [ $form = fused ]; then flag=--fused; else flag=; fi
+            # shellcheck disable=SC2086 # none or one word
+            python3 "$tools/pairs.py" $flag "$2" > "$work/pairs-$form.csv"
+            "$ours" evaluate "$work/pairs-$form.csv" --root "$2" --json --spread > "$work/ours-$form.json"
+            "$work/bin/dlib_pairs" "$resnet" "$five_points" "$work/pairs-$form.csv" --root "$2" > "$work/dlib-$form.json"
+        done
+        python3 "$tools/beside.py" "$work"
         ;;
     bench-python)
         environment bench

@@ -1,9 +1,14 @@
-"""pairs.py ROOT > pairs.csv
+"""pairs.py [--fused | --people] ROOT > pairs.csv
 
 Every pair of the pictures in a folder, as `face evaluate` and dlib_pairs take
-them: a,b,same. A file's name is the person and, where there are several, the
-number of the picture: Family1-Dad1.jpg and Family1-Dad2.jpg show Family1-Dad;
-obama_partial_face2.jpg shows obama. Names that don't begin with a letter name
+them: a,b,same. With --fused, every picture with all other pictures of each
+person, which are fused (names with semicolons between them). With --people,
+whose each picture is, as `face calibrate` takes it: picture,person,family.
+
+A file's name is the person and, where there are several, the number of the
+picture: Family1-Dad1.jpg and Family1-Dad2.jpg show Family1-Dad;
+obama_partial_face2.jpg shows obama. What stands before a hyphen is the family:
+Family1-Dad and Family1-Son are relatives. Names that don't begin with a letter name
 nobody and are left out, and said so.
 """
 
@@ -17,25 +22,42 @@ PICTURES = (".jpg", ".jpeg", ".png")
 PERSON = re.compile(r"([A-Za-z].*?)(?:_partial_face)?[0-9]*$")
 
 
-def main(root):
+def people_in(root):
     people = {}
     for name in sorted(os.listdir(root)):
         stem, extension = os.path.splitext(name)
         if extension.lower() not in PICTURES:
             continue
         match = PERSON.match(stem)
-        if match and "," not in name:
+        if match and not set(name) & set(",;"):
             people[name] = match.group(1)
         else:
             print(f"{name}: doesn't name a person, left out", file=sys.stderr)
+    print(f"{len(people)} pictures of {len(set(people.values()))} people", file=sys.stderr)
+    return people
 
+
+def main(root, form):
+    people = people_in(root)
+    if form == "--people":
+        print("picture,person,family")
+        for picture, person in people.items():
+            family, hyphen, _ = person.partition("-")
+            print(f"{picture},{person},{family if hyphen else ''}")
+        return
     print("a,b,same")
+    if form == "--fused":
+        for a, person in itertools.product(people, sorted(set(people.values()))):
+            others = [b for b in people if b != a and people[b] == person]
+            if others:
+                print(f"{a},{';'.join(others)},{int(people[a] == person)}")
+        return
     for a, b in itertools.combinations(people, 2):
         print(f"{a},{b},{int(people[a] == people[b])}")
-    print(f"{len(people)} pictures of {len(set(people.values()))} people", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    *forms, root = sys.argv[1:] or [None]
+    if root is None or len(forms) > 1 or not set(forms) <= {"--fused", "--people"}:
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(root, *(forms or [""]))

@@ -17,6 +17,8 @@ that it finds smaller faces than the gate does:
   embed PICTURE...        turn the largest face of each into a template
   compare A B             tell whether two pictures show the same person
   evaluate PAIRS.csv      measure recognition over pairs of pictures
+  calibrate PEOPLE        derive threshold and certainty from people's pictures
+  liveness PICTURE...     try stills, films and heads before the liveness test
 
 `eithergate face COMMAND --help` tells more of each.
 

@@ -1,12 +1,19 @@
-//! The commands that look at picture files: detect, embed, compare, evaluate. They run the very chain
+//! The commands that look at picture files: detect, embed, compare, evaluate, calibrate, liveness. They run the very chain
 //! that the gate runs on its camera. No picture and no template is written anywhere, but for the
 //! annotated copy that `detect --out` asks for.
 
+mod attacks;
+mod calibrate;
 mod draw;
+mod enrol;
 mod evaluate;
+mod evidence;
+mod liveness;
 mod models;
+mod people;
 mod read;
 mod seal;
+mod stage;
 
 pub use models::{Chosen, chain, models_dir, name_models};
 pub use read::{ReadError, read_picture};
@@ -34,7 +41,8 @@ pub enum Command {
     /// Turn the largest face of each picture into a template
     ///
     /// With --json the template's numbers are printed: they are as sensitive as the picture. Exits with 65
-    /// if a picture shows no face. With --seal they are sealed to one subject, as a gate stores them.
+    /// if a picture shows no face. With --seal they are sealed to one subject, as a gate stores them: only
+    /// those of good and varied pictures; the others are named with the reason.
     ///
     /// Examples:
     ///   eithergate face embed --json a.jpg b.jpg > templates.jsonl
@@ -54,8 +62,9 @@ pub enum Command {
     /// Measure recognition over pairs of pictures
     ///
     /// PAIRS.csv has the columns a, b and same: two pictures below --root, and 1 (or true) if they show
-    /// one person, else 0 (or false). Each picture is embedded once, by its largest face; pairs with a
-    /// picture that shows no face are counted as undetected and otherwise left out.
+    /// one person, else 0 (or false). A side may also be several pictures of one person, with semicolons
+    /// between them: their templates are fused, as the gate fuses frames. Each picture is embedded once, by its
+    /// largest face; pairs with a side that shows no face are counted as undetected and otherwise left out.
     ///
     /// A pair is accepted if its distance is below a threshold. FMR is the share of different people
     /// accepted, FNMR the share of same people refused; "FNMR at FMR 1e-3" is taken at the largest
@@ -66,6 +75,33 @@ pub enum Command {
     ///   eithergate face evaluate pairs.csv --root pictures/
     #[command(verbatim_doc_comment)]
     Evaluate(evaluate::Args),
+    /// Derive how sure recognition is from pictures of people, and show what that is worth
+    ///
+    /// Each picture is enrolled, and presented as the gate sees somebody: five frames, fused. Every presentation
+    /// is held against every person's enrolment. From these distances follow the threshold for a gallery of a
+    /// size, the shares of strangers accepted and residents refused, and the largest gallery supported;
+    /// the last table is on people who had no part in the threshold that judged them. Without --write the
+    /// [evidence] section for the embedding's manifest is printed first.
+    ///
+    /// A gate's own residents, from templates it has (no picture needed):
+    ///   eithergate face calibrate --sealed templates.jsonl --key template.key
+    ///
+    /// Examples:
+    ///   eithergate face calibrate residents/            (a folder for each person)
+    ///   eithergate face calibrate people.csv --write    (columns picture,person)
+    #[command(verbatim_doc_comment)]
+    Calibrate(calibrate::Args),
+    /// Try stills, films and heads before the liveness test, class by class
+    ///
+    /// The attacks and the heads are rendered from the pictures named: a still moved, tilted, bent, cut out, on a
+    /// screen; a film of a turning head on a screen; a head with the depth that the landmarks model gives
+    /// it, turning by a few degrees. Rendered heads are not people, and rendered attacks are not all
+    /// that can be thought of.
+    ///
+    /// Example:
+    ///   eithergate face liveness pictures/
+    #[command(verbatim_doc_comment)]
+    Liveness(liveness::Args),
 }
 
 #[derive(clap::Args)]
@@ -115,6 +151,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Embed(args) => embed(&args),
         Command::Compare(args) => compare(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
+        Command::Liveness(args) => liveness::run(&args),
     }
 }
 
@@ -239,7 +277,7 @@ fn embed(args: &Embed) -> Result<(), Failure> {
     let sealer = args.seal.sealer()?;
     let mut chain = chain(&args.chosen)?;
     if let Some(sealer) = &sealer {
-        return seal_all(&mut chain, sealer, &args.pictures);
+        return enrol::seal_all(&mut chain, sealer, &args.pictures);
     }
     let mut first_failure = None;
     for path in &args.pictures {
@@ -270,28 +308,6 @@ fn embed(args: &Embed) -> Result<(), Failure> {
     first_failure.map_or(Ok(()), Err)
 }
 
-/// One person's templates, all or none: a picture of somebody else among them would let that person in.
-fn seal_all(chain: &mut Chain, sealer: &seal::Sealer, paths: &[PathBuf]) -> Result<(), Failure> {
-    let mut templates: Vec<Template> = Vec::new();
-    for path in paths {
-        let (template, _) = embed_picture(chain, path)?;
-        let space = chain.space();
-        for (earlier, earlier_path) in templates.iter().zip(paths) {
-            let distance = space.distance(earlier, &template);
-            if distance.is_ok_and(|d| d >= space.metric.threshold) {
-                return Err(Failure::Data(format!(
-                    "{} and {} don't show one person, as far as the model can tell; enrol each \
-                     person alone, from pictures that are alike enough",
-                    earlier_path.display(),
-                    path.display()
-                )));
-            }
-        }
-        templates.push(template);
-    }
-    templates.iter().try_for_each(|template| say(&sealer.json(template)?))
-}
-
 fn compare(args: &Compare) -> Result<(), Failure> {
     let mut chain = chain(&args.chosen)?;
     let both = embed_picture(&mut chain, &args.a)
@@ -315,6 +331,20 @@ fn compare(args: &Compare) -> Result<(), Failure> {
     let verdict = if same { "the same person" } else { "different people" };
     let side = if same { "below" } else { "not below" };
     print(&format!("{verdict}: distance {distance:.3}, {side} the model's threshold {threshold}\n"))
+}
+
+/// Beside the place first, then moved there: whole or not at all.
+fn write_whole(out: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = out.file_name().ok_or(std::io::ErrorKind::InvalidInput)?.to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = out.with_file_name(name);
+    let written = std::fs::File::create_new(&beside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&beside, out));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }
 
 /// One JSON object, on a line of its own.

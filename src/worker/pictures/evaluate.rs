@@ -1,13 +1,14 @@
-//! How well recognition tells people apart, over pairs of pictures.
+//! How well recognition tells people apart, over pairs of pictures or of several fused.
 
+use super::people::is_below;
 use super::{Chosen, PictureError, chain, embed_picture, print, say};
 use crate::failure::Failure;
-use crate::vision::{Chain, Template};
+use crate::vision::{Chain, Space, Template, fuse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const MAX_PAIRS: usize = 10_000_000;
@@ -23,15 +24,18 @@ pub struct Args {
     root: PathBuf,
     #[command(flatten)]
     chosen: Chosen,
+    /// With --json: also how far apart the two kinds of pairs lie
+    #[arg(long)]
+    spread: bool,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
 }
 
-/// Two pictures, as indices of the list of names.
+/// Two sides, each of one picture or of several that are fused, as indices of the list of names.
 struct Pair {
-    a: usize,
-    b: usize,
+    a: Vec<usize>,
+    b: Vec<usize>,
     same: bool,
 }
 
@@ -50,11 +54,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut rates = Rates::default();
     let mut undetected = 0;
     for pair in &pairs {
-        let (Some(a), Some(b)) = (&templates[pair.a], &templates[pair.b]) else {
+        let space = chain.space();
+        let (Some(a), Some(b)) =
+            (side(space, &templates, &pair.a), side(space, &templates, &pair.b))
+        else {
             undetected += 1;
             continue;
         };
-        let distance = chain.space().distance(a, b).map_err(|e| Failure::Data(e.to_string()))?;
+        let distance = space.distance(&a, &b).map_err(|e| Failure::Data(e.to_string()))?;
         if pair.same { &mut rates.same } else { &mut rates.different }.push(distance);
     }
     let figures = rates.figures();
@@ -67,6 +74,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             fnmr_at_fmr_1e_2: f.map(|f| f.fnmr_at_fmr_1e_2),
             fnmr_at_fmr_1e_3: f.map(|f| f.fnmr_at_fmr_1e_3),
             threshold_at_fmr_1e_3: f.map(|f| f.threshold_at_fmr_1e_3),
+            spread: args.spread.then(|| Spread {
+                same_pairs: rates.same.len(),
+                farthest_same: rates.same.last().copied(),
+                nearest_different: rates.different.first().copied(),
+                d_prime: f.map(|f| f.d_prime),
+            }),
         });
     }
     let (same, different) = (rates.same.len(), rates.different.len());
@@ -120,17 +133,18 @@ fn parse_pairs(text: impl Read) -> Result<(Vec<String>, Vec<Pair>), String> {
             "0" | "false" => false,
             _ => return Err(format!("line {line}: same must be 1, true, 0 or false")),
         };
-        for name in [&row.a, &row.b] {
-            let plain = |c| matches!(c, Component::Normal(_) | Component::CurDir);
-            if name.is_empty() || !Path::new(name).components().all(plain) {
-                return Err(format!("line {line}: {name:?} is no path below the root"));
+        let mut index = |names: &str| {
+            let mut indices = Vec::new();
+            for name in names.split(';').map(str::trim) {
+                if !is_below(name) {
+                    return Err(format!("line {line}: {name:?} is no path below the root"));
+                }
+                let next = known.len();
+                indices.push(*known.entry(name.to_owned()).or_insert(next));
             }
-        }
-        let mut index = |name| {
-            let next = known.len();
-            *known.entry(name).or_insert(next)
+            Ok(indices)
         };
-        pairs.push(Pair { a: index(row.a), b: index(row.b), same });
+        pairs.push(Pair { a: index(&row.a)?, b: index(&row.b)?, same });
         if pairs.len() > MAX_PAIRS {
             return Err(format!("more than {MAX_PAIRS} pairs"));
         }
@@ -140,17 +154,25 @@ fn parse_pairs(text: impl Read) -> Result<(Vec<String>, Vec<Pair>), String> {
     Ok((names, pairs))
 }
 
-/// One template a picture, `None` where no face was found.
-fn embed_all(
-    chain: &mut Chain,
-    root: &Path,
-    names: &[String],
-) -> Result<Vec<Option<Template>>, Failure> {
+/// A picture's template and quality; `None` where no face was found.
+type Found = Option<(Template, f32)>;
+
+/// One side of a pair: the mean of its pictures' templates by quality, as the gate fuses frames. `None` if none of
+/// them shows a face.
+fn side(space: &Space, found: &[Found], pictures: &[usize]) -> Option<Template> {
+    let of: Vec<_> = pictures.iter().filter_map(|i| found.get(*i)?.clone()).collect();
+    match of.as_slice() {
+        [(one, _)] => Some(one.clone()),
+        several => fuse(space, several),
+    }
+}
+
+fn embed_all(chain: &mut Chain, root: &Path, names: &[String]) -> Result<Vec<Found>, Failure> {
     let mut templates = Vec::with_capacity(names.len());
     let mut told = Instant::now();
     for (i, name) in names.iter().enumerate() {
         match embed_picture(chain, &root.join(name)) {
-            Ok((template, _)) => templates.push(Some(template)),
+            Ok((template, face)) => templates.push(Some((template, face.quality))),
             Err(PictureError::NoFace { path }) => {
                 eprintln!("{}: no face found", path.display());
                 templates.push(None);
@@ -178,6 +200,7 @@ struct Figures {
     fnmr_at_fmr_1e_2: f64,
     fnmr_at_fmr_1e_3: f64,
     threshold_at_fmr_1e_3: f32,
+    d_prime: f64,
 }
 
 /// As tools rely on it; the rates are null where there were no pairs of one kind.
@@ -192,6 +215,17 @@ struct Answer {
     fnmr_at_fmr_1e_3: Option<f64>,
     #[serde(rename = "threshold_at_fmr_1e-3")]
     threshold_at_fmr_1e_3: Option<f32>,
+    #[serde(flatten)]
+    spread: Option<Spread>,
+}
+
+#[derive(Serialize)]
+struct Spread {
+    same_pairs: usize,
+    farthest_same: Option<f32>,
+    nearest_different: Option<f32>,
+    /// In standard deviations.
+    d_prime: Option<f64>,
 }
 
 /// The share of sorted distances below `t`.
@@ -215,7 +249,20 @@ impl Rates {
             fnmr_at_fmr_1e_2: 1.0 - share_below(&self.same, at_1e_2),
             fnmr_at_fmr_1e_3: 1.0 - share_below(&self.same, at_1e_3),
             threshold_at_fmr_1e_3: at_1e_3,
+            d_prime: self.apart(),
         })
+    }
+
+    /// How far the two kinds lie apart, in standard deviations.
+    fn apart(&self) -> f64 {
+        let moments = |all: &[f32]| {
+            let n = all.len() as f64;
+            let mean = all.iter().map(|d| f64::from(*d)).sum::<f64>() / n;
+            (mean, all.iter().map(|d| (f64::from(*d) - mean).powi(2)).sum::<f64>() / n)
+        };
+        let ((same, same_squared), (different, different_squared)) =
+            (moments(&self.same), moments(&self.different));
+        (different - same) / ((same_squared + different_squared) / 2.0).sqrt()
     }
 
     /// Where FMR and FNMR are nearest to each other, their mean; the smallest such threshold.
@@ -242,13 +289,17 @@ mod tests {
         // 1000 different pairs at 1.000, 1.001, ...; one may be accepted at FMR 1e-3, ten at 1e-2.
         let different = (0..1000).rev().map(|i| 1.0 + i as f32 / 1000.0).collect();
         let same = vec![0.5, 1.0005, 1.005, 1.5];
-        let figures = Rates { same, different }.figures();
+        let mut figures = Rates { same, different }.figures();
+        // By the definition, of 4 and of 1000 numbers.
+        let apart = figures.as_mut().map(|f| std::mem::take(&mut f.d_prime));
+        assert!(apart.is_some_and(|d| (d - 1.543_37).abs() < 1e-3), "{apart:?}");
         let expected = Figures {
             // Just above 1.005 FMR is 6/1000 and FNMR 1/4, at 1.25 both are 1/4.
             eer: 0.25,
             fnmr_at_fmr_1e_2: 0.25,
             fnmr_at_fmr_1e_3: 0.5,
             threshold_at_fmr_1e_3: 1.001,
+            d_prime: 0.0,
         };
         assert_eq!(figures, Some(expected));
     }
@@ -266,18 +317,35 @@ mod tests {
     }
 
     #[test]
+    fn a_side_is_the_mean_of_the_pictures_that_show_a_face()
+    -> Result<(), Box<dyn std::error::Error>> {
+        use crate::vision::{Metric, MetricKind};
+        let metric = Metric { kind: MetricKind::Euclidean, threshold: 0.5 };
+        let space = Space { model: [1; 32], dimension: 1, metric };
+        let template = |x: f32| Template::new(space.model, vec![x]);
+        let found = [Some((template(1.0)?, 0.9)), None, Some((template(3.0)?, 0.3))];
+        assert_eq!(side(&space, &found, &[0, 1, 2]), Some(template(1.5)?));
+        assert_eq!(side(&space, &found, &[2]), Some(template(3.0)?));
+        assert_eq!(side(&space, &found, &[1]), None);
+        Ok(())
+    }
+
+    #[test]
     fn pairs_are_read_strictly() -> Result<(), String> {
         let (names, pairs) =
             parse_pairs("a,b,same\nx.jpg, y/z.png ,1\ny/z.png,w.jpg,false\n".as_bytes())?;
         assert_eq!(names, ["x.jpg", "y/z.png", "w.jpg"]);
-        let read: Vec<_> = pairs.iter().map(|p| (p.a, p.b, p.same)).collect();
-        assert_eq!(read, [(0, 1, true), (1, 2, false)]);
+        let read: Vec<_> = pairs.iter().map(|p| (p.a.as_slice(), p.b.as_slice(), p.same)).collect();
+        assert_eq!(read, [(&[0][..], &[1][..], true), (&[1], &[2], false)]);
+        let (names, fused) = parse_pairs("a,b,same\nx, y; x ;z,0\n".as_bytes())?;
+        assert_eq!((names.len(), fused[0].b.as_slice()), (3, &[1, 0, 2][..]));
         for (bad, why) in [
             ("a,b\nx,y\n", "same is missing"),
             ("a,b,same\nx,y,1\nx,y,maybe\n", "line 3: same must be"),
             ("a,b,same\nx,y\n", "line 2"),
             ("a,b,same\n/etc/x,y,1\n", "line 2: \"/etc/x\" is no path below"),
             ("a,b,same\nx,../y,1\n", "is no path below"),
+            ("a,b,same\nx,y;;z,1\n", "\"\" is no path below"),
             ("", "a is missing"),
         ] {
             let error = parse_pairs(bad.as_bytes()).err().unwrap_or_default();

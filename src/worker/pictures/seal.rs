@@ -1,14 +1,19 @@
 //! Sealing a template where it is made, so that enrolment never holds one in the clear.
 
+use super::evidence::Seen;
 use crate::domain::SubjectId;
 use crate::failure::Failure;
 use crate::io::template_key;
-use crate::vision::Template;
-use crate::wire::template::{ModelHash, NONCE_LEN, TemplateKey, seal};
+use crate::vision::{Space, Template};
+use crate::wire::template::{ModelHash, NONCE_LEN, Sealed, TemplateKey, open, seal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Far more than any gallery's templates take.
+const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// For whom, and with which key.
 #[derive(clap::Args)]
@@ -50,4 +55,46 @@ impl Sealer {
             "sealed": STANDARD.encode(&sealed.bytes),
         }))
     }
+}
+
+/// A line of a file of templates, as [`Sealer::json`] gives it.
+#[derive(Deserialize)]
+struct Line {
+    subject: String,
+    sealed: String,
+}
+
+/// Opens a file of sealed templates, a line each: for measuring how far apart those enrolled are. Each stands for
+/// a presentation of its subject as well.
+pub(super) fn open_all(file: &Path, key: &Path, space: &Space) -> Result<Vec<Seen>, Failure> {
+    let key = template_key::read(key).map_err(|e| Failure::Config(e.to_string()))?;
+    let no_input = |e: std::io::Error| Failure::NoInput(format!("{}: {e}", file.display()));
+    let size = std::fs::metadata(file).map_err(no_input)?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(Failure::Data(format!("{}: is larger than any gallery", file.display())));
+    }
+    let text = std::fs::read_to_string(file).map_err(no_input)?;
+    let mut subjects: Vec<SubjectId> = Vec::new();
+    let mut seen = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let bad =
+            |why: &str| Failure::Data(format!("{}: line {}: {why}", file.display(), number + 1));
+        let line: Line = serde_json::from_str(line)
+            .map_err(|_| bad("is not what `face embed --seal` prints"))?;
+        let subject: SubjectId =
+            line.subject.parse().map_err(|_| bad("subject is not 32 hex digits"))?;
+        let bytes = STANDARD.decode(&line.sealed).map_err(|_| bad("sealed is not base64"))?;
+        let sealed = Sealed { subject, bytes };
+        let mut numbers =
+            open(&key, &sealed, &ModelHash(space.model)).map_err(|e| bad(&e.to_string()))?;
+        let template = Template::new(space.model, std::mem::take(&mut *numbers))
+            .map_err(|e| bad(&e.to_string()))?;
+        let known = subjects.iter().position(|s| *s == subject);
+        let person = known.unwrap_or_else(|| {
+            subjects.push(subject);
+            subjects.len() - 1
+        });
+        seen.push(Seen { person, enrolled: template.clone(), quality: 1.0, presented: template });
+    }
+    Ok(seen)
 }
