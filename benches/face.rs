@@ -1,5 +1,5 @@
 //! What a face costs: each model beside the same file under Google's ai-edge-litert, in turns in one run;
-//! the whole chain from a 640x480 frame to a template; the search among many templates. Prints JSON, one object a
+//! the whole chain from a 640x480 frame to an observation, stage by stage; the search among many templates. Prints JSON, one object a
 //! line. `cargo bench --features face --bench face -- search` does the search alone.
 //!
 //! `make bench` brings the peers; without `EITHERGATE_LITERT_PYTHON` the ratios are left out.
@@ -7,8 +7,9 @@
 #[path = "face/search.rs"]
 mod search;
 
+use eithergate::domain::SubjectId;
 use eithergate::io::tflite;
-use eithergate::vision::{Chain, Model, Picture};
+use eithergate::vision::{Chain, Gallery, Model, Motion, Picture, Quality, Template, Turn};
 use eithergate::worker::pictures::read_picture;
 use serde_json::{Value, json};
 use std::error::Error;
@@ -127,28 +128,64 @@ fn model(name: &str, threads: u8) -> Result<Option<f64>, Box<dyn Error>> {
     Ok(peer_us)
 }
 
-/// A frame as the camera gives it, with a real face in it, to a template.
+/// A frame as the camera gives it, with a real face in it, to all that an observation rests on.
 fn whole(threads: u8, peers_us: Option<f64>) -> Result<(), Box<dyn Error>> {
     let load = |name: &str| tflite::load(Path::new(&format!("models/{name}.toml")), threads);
     let mut chain = Chain::new(load("detector")?, load("landmarks")?, load("embedding")?)?;
     let picture = read_picture(Path::new("target/pictures/obama.jpg"))?;
     // The frame is the picture's middle at its own scale, padded or cut to 640x480.
     let frame = fit(&picture, 640, 480)?.to_i420();
-    let turn = |chain: &mut Chain| -> Result<(), Box<dyn Error>> {
+    let space = *chain.space();
+    let mut gallery = Gallery::new(space);
+    for n in 0..1_000u128 {
+        let values =
+            (0..space.dimension).map(|i| ((n * 31 + i as u128 * 7) % 97) as f32 / 97.0).collect();
+        gallery.add(SubjectId(n.to_le_bytes()), &Template::new(space.model, values)?)?;
+    }
+    // Each stage as the worker goes through it; liveness from its second frame on, when it is dearest.
+    const STAGES: [&str; 6] =
+        ["convert", "find and landmarks", "judge", "template", "search 1000", "liveness"];
+    let mut motion = Motion::default();
+    let mut turn = |chain: &mut Chain| -> Result<[f64; STAGES.len()], Box<dyn Error>> {
+        let mut times = [0.0; STAGES.len()];
+        let mut begun = Instant::now();
+        let mut stages = times.iter_mut();
+        let mut next = || {
+            let now = Instant::now();
+            if let Some(stage) = stages.next() {
+                *stage = (now - begun).as_secs_f64() * 1e6;
+            }
+            begun = now;
+        };
         let picture = Picture::from_i420(640, 480, &frame)?;
+        next();
         let faces = chain.faces(&picture)?;
         let face = faces.first().ok_or("no face in the benchmark's picture")?;
-        chain.template(&picture, face)?;
-        Ok(())
+        next();
+        black_box(Quality::of(&picture, face));
+        next();
+        let template = chain.template(&picture, face)?;
+        next();
+        black_box(gallery.nearest(&template)?);
+        next();
+        motion.see(&face.view(), Turn::default());
+        next();
+        Ok(times)
     };
-    timed(|| turn(&mut chain))?;
-    let mut ours = Vec::new();
-    for _ in 0..TURNS {
-        ours.push(timed(|| turn(&mut chain))?);
+    turn(&mut chain)?;
+    let mut all: Vec<[f64; STAGES.len()]> = Vec::new();
+    for _ in 0..TURNS * RUNS {
+        all.push(turn(&mut chain)?);
     }
-    let us = median(ours);
+    let of = |stage: usize| median(all.iter().map(|times| times[stage]).collect()).round();
+    let stages: serde_json::Map<String, Value> =
+        STAGES.iter().enumerate().map(|(i, name)| ((*name).to_owned(), json!(of(i)))).collect();
+    let us = median(all.iter().map(|times| times[..4].iter().sum()).collect());
+    let observed = median(all.iter().map(|times| times.iter().sum()).collect());
     let figures = json!({
-        "bench": "picture to template, 640x480", "threads": threads, "p50_us": us.round(), "target_us": 6000,
+        "bench": "frame to observation, 640x480", "threads": threads,
+        "picture_to_template_p50_us": us.round(), "target_us": 6000,
+        "frame_to_observation_p50_us": observed.round(), "stages_p50_us": stages,
         "litert_three_models_us": peers_us.map(f64::round),
         "ratio_to_bare_models": peers_us.map(|p| (us / p * 1000.0).round() / 1000.0),
     });

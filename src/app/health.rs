@@ -3,7 +3,9 @@
 
 use crate::allowlist::Allowlist;
 use crate::config::Config;
-use crate::domain::{Alarm, Assurance, DoorMode, Hint, ReadFault, ReaderState, SecurityBreach};
+use crate::domain::{
+    Alarm, Assurance, DoorMode, Hint, LivenessPolicy, ReadFault, ReaderState, SecurityBreach,
+};
 use crate::wire::worker::Terms;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -49,6 +51,8 @@ pub struct FacePath {
     pub templates: usize,
     /// Which test tells a living face from a picture.
     pub liveness: &'static str,
+    /// What that test is worth against a film: `none`, `low`, or as the `model` says.
+    pub assurance: &'static str,
     /// By which terms people are found: threshold, size, what is promised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terms: Option<Terms>,
@@ -129,11 +133,12 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &Config, allowlist: Arc<Allowlist>, acked: u64) -> Self {
         let face = if config.face.is_some() { "starting" } else { "off" };
-        let liveness = config.face.as_ref().map_or("off", |face| face.liveness.name());
+        let policy = config.face.as_ref().map_or(LivenessPolicy::Off, |face| face.liveness);
+        let (liveness, assurance) = (policy.name(), policy.assurance());
         let health = Health {
             version: env!("CARGO_PKG_VERSION"),
             card: CardPath { readers: config.readers.len(), pins: "up", ..CardPath::default() },
-            face: FacePath { status: face, liveness, ..FacePath::default() },
+            face: FacePath { status: face, liveness, assurance, ..FacePath::default() },
             allowlist: AllowlistHealth::default(),
             journal: JournalHealth { acked, ..JournalHealth::default() },
             doors: Vec::new(),

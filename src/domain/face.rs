@@ -39,6 +39,16 @@ impl LivenessPolicy {
             Self::Model => "model",
         }
     }
+
+    /// What it is worth against somebody who prepares: `none`, or `low` where a film gets through, as it does through
+    /// all tests but a model's; what that is worth, its maker has to say (`docs/figures.md`).
+    pub const fn assurance(self) -> &'static str {
+        match self {
+            Self::Off => "none",
+            Self::Motion | Self::Blink => "low",
+            Self::Model => "model",
+        }
+    }
 }
 
 /// What to show the person who is asking.
