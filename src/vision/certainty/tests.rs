@@ -59,7 +59,7 @@ fn the_threshold_keeps_its_promise_on_others() {
         assert!(terms.residents_refused.share <= 0.05);
         assert!(terms.strangers_accepted.at_most <= 0.010_1, "{terms:?}");
         // A gallery of 2000 wants one in 200,000; 20,000 comparisons don't show that, and it says so.
-        assert_eq!(terms.strangers_accepted.extrapolated, gallery > 100);
+        assert!(terms.strangers_accepted.extrapolated);
         assert!(terms.strangers_accepted.at_most >= terms.strangers_accepted.share);
     }
 }

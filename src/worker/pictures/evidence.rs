@@ -251,18 +251,16 @@ mod tests {
 
     #[test]
     fn those_judged_had_no_part_in_the_threshold() -> Outcome {
-        let table = crowd(1.0)?;
-        let fair = table.on_others(1, Targets::default())?;
+        let mut table = crowd(1.0)?;
+        table.rows.iter_mut().filter(|r| r.0 != r.1).for_each(|r| r.2 += 5.0);
+        let targets = Targets { strangers_accepted: 0.05, ..Targets::default() };
+        let fair = table.on_others(1, targets)?;
         assert_eq!((fair.refused.of, fair.accepted.of), (24, 12 * 11 * 2));
         let [low, high] = fair.thresholds;
-        assert!(low < high, "leaving somebody out must change what is derived");
-        // Two who look alike would widen nothing for themselves: all others are far apart.
-        let mut rows = table.rows;
-        rows.retain(|r| r.0 != r.1 || r.0 > 1);
-        rows.iter_mut().filter(|r| r.0 + r.1 == 1).for_each(|r| r.2 = 0.0);
-        let with_twins = Table { people: 12, rows, relatives: Vec::new() };
-        let found = with_twins.on_others(1, Targets::default())?;
-        assert_eq!(found.accepted.hits, 4);
+        assert!(0.0 < low && low < high, "leaving somebody out must change what is derived");
+        // Two who look alike narrow nothing for themselves: all others are far apart.
+        table.rows.iter_mut().filter(|r| r.0 != r.1 && r.0 + r.1 == 1).for_each(|r| r.2 = 0.0);
+        assert_eq!(table.on_others(1, targets)?.accepted.hits, fair.accepted.hits + 4);
         Ok(())
     }
 
