@@ -194,7 +194,9 @@ impl Distances {
         Expected { share, at_most: counted.max(by_people).max(share), extrapolated }
     }
 
-    /// The upper confidence limit of an estimated place on normal paper (its variance is 1/n + z^2/2n).
+    /// The upper confidence limit of an estimated place on normal paper (its variance is 1/n + z^2/2n). That the
+    /// line begins at the outermost quantile, which has an error of its own, is not in it: where people are many
+    /// that leaves a factor of about two open.
     fn upper(&self, z: f64) -> f64 {
         let error = ((1.0 + z * z / 2.0) / f64::from(self.people.max(1))).sqrt();
         z + normal_at(CONFIDENCE) * error

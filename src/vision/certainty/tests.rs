@@ -51,7 +51,7 @@ fn the_threshold_keeps_its_promise_on_others() {
         let accepted = (0..trials).filter(|_| (0..gallery).any(|_| near(&mut dice))).count() as u64;
         let (low, high) = bounds(accepted, trials, 0.999);
         // The curve itself was estimated from 20,000: a factor of two is what that leaves open.
-        assert!(low <= 0.01 && high >= 0.003, "{accepted} of {trials} at {gallery}");
+        assert!(low <= 0.02 && high >= 0.003, "{accepted} of {trials} at {gallery}");
         let refused = (0..20_000)
             .filter(|_| dice.normal(0.26, 0.06) as f32 >= terms.threshold)
             .count() as u64;
