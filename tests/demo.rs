@@ -120,6 +120,19 @@ fn a_deleted_face_opens_nothing_and_the_worker_confirms_that_it_is_gone() {
     let unknown =
         |s: &Sight| s.is_event("Denied", &[("way", "face"), ("reason", "CredentialNotFound")]);
     assert!(world.eyes.wait(mark, SOON, unknown).is_some(), "a deleted face was not refused");
+    // They were told to use their card, and that is counted without saying to whom.
+    let end = std::time::Instant::now() + SOON;
+    let face = loop {
+        let face = world.status().unwrap_or_default()["face"].take();
+        if face["hints"]["use-card"].as_u64() > Some(0) || std::time::Instant::now() > end {
+            break face;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert!(face["hints"]["use-card"].as_u64() > Some(0), "{face}");
+    assert!(face["unknown"].as_u64() > Some(0), "{face}");
+    assert_eq!((&face["recognised"], &face["liveness"]), (&0.into(), &"off".into()), "{face}");
+    assert!(face["terms"]["certainty"].is_null() || face["terms"]["people"] == 0, "{face}");
     // And it stays so: nothing is left for the next worker either.
     must(world.show(None));
     must(world.crash_gate());

@@ -74,7 +74,9 @@ impl Gate {
 
     /// By which terms people are found from now on. Said where it changes what somebody is promised.
     pub(super) fn terms(&mut self, terms: &Terms) {
+        // Of nobody, nothing is said.
         let before = self.parts.shared.health().face.terms.replace(*terms);
+        let before = before.filter(|before| before.people > 0);
         let promised = |terms: &Terms| terms.certainty.map(|certainty| certainty.claim_needed);
         if terms.people == 0 || before.as_ref().map(promised) == Some(promised(terms)) {
             return;

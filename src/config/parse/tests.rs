@@ -104,6 +104,37 @@ fn a_face_needs_a_card_path_and_the_owners_word() {
 }
 
 #[test]
+fn who_is_asking_and_how_a_face_is_shown_to_live() {
+    use crate::domain::LivenessPolicy::{Blink, Model, Motion};
+    let with = |lines: &str| EXAMPLE.replace("[face]\n", &format!("[face]\n{lines}\n"));
+    let face = |lines: &str| config_of(&with(lines)).face.unwrap_or_else(|| panic!("no face"));
+    let usual = face("");
+    assert_eq!((usual.liveness, usual.region, usual.min_pupils_px), (Motion, None, 24.0));
+    assert_eq!((usual.strangers_accepted, usual.residents_refused), (0.01, 0.05));
+    let other = face(
+        "region = [20, 0, 60, 100]\nmin_pupils_px = 40\ndwell_ms = 0\nliveness = \"blink\"\n\
+         strangers_accepted_per_mille = 1",
+    );
+    assert_eq!((other.region, other.min_pupils_px), (Some([0.2, 0.0, 0.6, 1.0]), 40.0));
+    assert_eq!((other.dwell, other.liveness), (Duration::ZERO, Blink));
+    assert_eq!(other.strangers_accepted, 0.001);
+    let model = face("liveness = \"model\"\nliveness_model = \"spoof.toml\"");
+    assert_eq!((model.liveness, model.liveness_model.as_deref()), (Model, Some("spoof.toml")));
+    for (wrong, told) in [
+        ("region = [50, 0, 60, 100]", "must lie in the picture"),
+        ("region = [0, 0, 0, 100]", "must lie in the picture"),
+        ("region = [0, 0, 100]", "a list of 4 whole numbers from 0 to 100"),
+        ("liveness = \"smile\"", "must be \"off\" or \"motion\" or \"blink\" or \"model\""),
+        ("liveness = \"model\"", "add liveness_model = \"liveness.toml\""),
+        ("liveness_model = \"spoof.toml\"", "leave one of them out"),
+        ("strangers_accepted_per_mille = 0", "a whole number from 1 to 500"),
+    ] {
+        let found = mistakes(&with(wrong));
+        assert!(found.len() == 1 && found[0].contains(told), "{wrong}: {found:#?}");
+    }
+}
+
+#[test]
 fn a_reader_s_view_is_what_its_reads_are_looked_up_by() {
     let with = |view: &str| {
         let line = format!("formats = [\"h10301\"]\nview = \"{view}\"");
