@@ -41,7 +41,10 @@ impl Answers {
     pub(super) fn note(&self, event: &FaceEvent) {
         let answers = matches!(
             event,
-            FaceEvent::Enrolled { .. } | FaceEvent::Forgotten { .. } | FaceEvent::LookAlikes { .. }
+            FaceEvent::Enrolled { .. }
+                | FaceEvent::Forgotten { .. }
+                | FaceEvent::LookAlikes { .. }
+                | FaceEvent::Unanswered { .. }
         );
         if answers {
             let mut got = self.got.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,9 +162,11 @@ pub(super) fn enrol(
     }
     let until = Instant::now() + PATIENCE;
     let look_alikes = desk.answers.wait(until, |event| match event {
-        FaceEvent::LookAlikes { subject, others } if *subject == id => Some(others.len()),
+        FaceEvent::LookAlikes { subject, others } if *subject == id => Some(Some(others.len())),
+        FaceEvent::Unanswered { subject } if *subject == id => Some(None),
         _ => None,
     });
+    let look_alikes = look_alikes.flatten();
     // They were sent before, so they are answered by now.
     let (taken, refused) = outcomes(desk, id);
     Ok(json!({

@@ -91,6 +91,10 @@ pub enum FaceEvent {
         subject: SubjectId,
         others: Vec<SubjectId>,
     },
+    /// The other answer to it: no worker is ready to say.
+    Unanswered {
+        subject: SubjectId,
+    },
 }
 
 /// What a worker that starts has to know of the enrolled.
@@ -200,7 +204,8 @@ impl Supervisor {
         self.tell(ToWorker::Claim(among))
     }
 
-    /// Asks who may be taken for a subject. Answered by [`FaceEvent::LookAlikes`], if a worker is ready.
+    /// Asks who may be taken for a subject. Answered by [`FaceEvent::LookAlikes`], or at once by
+    /// [`FaceEvent::Unanswered`] if no worker is ready.
     pub fn look_alikes(&self, subject: SubjectId) -> Result<(), Busy> {
         self.tell(ToWorker::LookAlikes(subject))
     }

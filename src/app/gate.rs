@@ -351,7 +351,9 @@ impl Gate {
                 }
                 self.parts.shared.health().face.templates = taken;
             }
-            FaceEvent::Enrolled { .. } | FaceEvent::Forgotten { .. } => {}
+            FaceEvent::Enrolled { .. }
+            | FaceEvent::Forgotten { .. }
+            | FaceEvent::Unanswered { .. } => {}
         }
         self.health_due = self.parts.clock.now();
         Ok(())

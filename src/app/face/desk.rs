@@ -127,6 +127,11 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
             {
                 (self.emit)(FaceEvent::Forgotten { subject });
             }
+            Note::Tell(ToWorker::LookAlikes(subject))
+                if self.worker.as_ref().is_none_or(|w| !w.ready) =>
+            {
+                (self.emit)(FaceEvent::Unanswered { subject });
+            }
             Note::Tell(message) => {
                 if let ToWorker::Line { active } = message {
                     self.line = active;
