@@ -35,7 +35,7 @@ use gate::Gate;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError};
 
 /// Edges of sixteen readers' longest frames at once, and then some. Senders of anything else wait, so a
@@ -273,13 +273,32 @@ fn start_face(
         move || enrolled::roll(&store),
         move |event| {
             answers.note(&event);
-            // A full loop has better things to do; the next frame brings the next observation.
-            if sender.try_send(Event::Face(event)).is_err() {
+            let once = !matches!(event, FaceEvent::Observed(_));
+            if !offer(&sender, Event::Face(event), once) {
                 tracing::warn!("the loop is too busy for the face path");
             }
         },
     )
     .map(Some)
+}
+
+/// A full loop has better things to do than an observation, which the next frame brings again. What is said
+/// once (the light is on, the view is covered) waits for its turn; not for ever, since a loop that has stopped
+/// waits for this thread in turn.
+fn offer(sender: &SyncSender<Event>, mut event: Event, once: bool) -> bool {
+    const TRIES: u32 = 200;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+    for _ in 0..if once { TRIES } else { 1 } {
+        match sender.try_send(event) {
+            Ok(()) => return true,
+            Err(TrySendError::Disconnected(_)) => return false,
+            Err(TrySendError::Full(back)) => event = back,
+        }
+        if once {
+            std::thread::sleep(PAUSE);
+        }
+    }
+    false
 }
 
 /// SIGTERM and SIGINT end the loop in an orderly way.
