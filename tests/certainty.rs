@@ -109,9 +109,13 @@ fn evidence_is_derived_written_and_holds_on_people_left_out() -> Outcome {
     assert_eq!(answer["people"], 10, "{answer}");
     assert!(answer["supported"].as_u64() >= Some(100), "{answer}");
     assert!(answer["relatives"].as_u64() > Some(30), "{answer}");
-    for gallery in answer["galleries"].as_array().ok_or("galleries")? {
+    let galleries = answer["galleries"].as_array().ok_or("galleries")?;
+    assert_eq!(galleries.len(), 3, "{answer}");
+    // Of 19 residents, at thresholds derived without them. Larger galleries want a threshold that nine people
+    // can't show to be right with 95 % confidence otherwise than by a narrow one.
+    for (gallery, most) in galleries.iter().zip([1, 4, 8]) {
         assert_eq!(gallery["strangers"]["accepted"], 0, "{gallery}");
-        assert!(gallery["residents"]["refused"].as_u64() <= Some(2), "{gallery}");
+        assert!(gallery["residents"]["refused"].as_u64() <= Some(most), "{gallery}");
     }
     // What was written is read again, and is what the shipped manifest carries.
     let evidence = |text: &str| -> Result<String, Box<dyn Error>> {

@@ -52,7 +52,7 @@ fn inputs() -> Vec<Input> {
     };
     let line = |line, state| Input::Line { door: Some(DoorId(0)), line, state };
     let seen = Observation {
-        captured_at: Instant(20_000_000),
+        captured_at: Instant(17_900_000),
         subject: Some(WHO),
         look_alike: None,
         distance: 0.25,
@@ -74,8 +74,11 @@ fn log(split: Option<usize>) -> (String, Vec<crate::access::Command>) {
     let mut recorder = Recorder::new(vec!["main".into()], vec!["entrance".into()], options());
     let mut text = recorder.start(&[], Instant(1_000_000), None);
     let mut all = Vec::new();
+    let last = inputs().len() - 1;
     for (i, input) in inputs().into_iter().enumerate() {
-        let (now, wall) = (Instant(2_000_000 + i as u64 * 1_000_000), None);
+        // At the end the unknown card has waited long enough for its PIN.
+        let later = if i == last { 20 } else { 0 };
+        let (now, wall) = (Instant((2 + i as u64 + later) * 1_000_000), None);
         if split == Some(i) {
             text = recorder.go_on(now, wall);
         }
