@@ -73,7 +73,8 @@ fn two_people_are_too_few_to_derive_anything_from() -> Outcome {
 /// The pictures of ten people, as far as they are there.
 fn ten_people(into: &Path) -> Result<Option<PathBuf>, Box<dyn Error>> {
     let Some(data) = std::env::var_os("EITHERGATE_TEST_DATA") else { return Ok(None) };
-    let mut list = "picture,person,family\n".to_owned();
+    // In the order of their names: it seeds what is rendered of each.
+    let mut rows = std::collections::BTreeSet::new();
     for folder in [root().join("target/pictures"), PathBuf::from(data).join("faces")] {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
@@ -84,11 +85,12 @@ fn ten_people(into: &Path) -> Result<Option<PathBuf>, Box<dyn Error>> {
             if name.ends_with(".jpg") {
                 std::fs::copy(&path, into.join(&name))?;
                 let family = person.split_once('-').map_or("", |(family, _)| family);
-                list += &format!("{name},{person},{family}\n");
+                rows.insert(format!("{name},{person},{family}\n"));
             }
         }
     }
-    std::fs::write(into.join("people.csv"), list)?;
+    let rows: String = rows.into_iter().collect();
+    std::fs::write(into.join("people.csv"), format!("picture,person,family\n{rows}"))?;
     Ok(Some(into.join("people.csv")))
 }
 
