@@ -100,7 +100,7 @@ fn apart(store: &Store) -> Vec<(SubjectId, SubjectId)> {
         tracing::error!(%error, "the pairs kept apart can't be read");
         Vec::new()
     });
-    pairs.into_iter().map(|(a, b)| (SubjectId(a), SubjectId(b))).collect()
+    pairs.into_iter().map(|[a, b]| (SubjectId(a), SubjectId(b))).collect()
 }
 
 fn subject(text: &str) -> Result<SubjectId, String> {

@@ -70,7 +70,10 @@ fn play(path: &Path, player: &mut Player, print: &mut Printer) -> Result<bool, F
         }
         number += 1;
         // A gate that lost its power stopped in the middle of a line.
-        let torn = line.pop_if(|last| *last == b'\n').is_none();
+        let torn = line.last() != Some(&b'\n');
+        if !torn {
+            line.pop();
+        }
         let played = player.line(&line, &mut |shown| {
             if let Shown::Began(begin) = &shown {
                 whole &= begin.whole;

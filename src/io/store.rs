@@ -268,11 +268,12 @@ impl Store {
     }
 
     /// The pairs that were.
-    pub fn apart(&self) -> Result<Vec<([u8; 16], [u8; 16])>, StoreError> {
+    pub fn apart(&self) -> Result<Vec<[[u8; 16]; 2]>, StoreError> {
         let pairs = self.trees()?.apart.iter().keys().map(|key| {
             let key = key?;
             let (a, b) = key.split_first_chunk::<16>().unzip();
-            Ok(a.copied().zip(b.and_then(|b| b.try_into().ok())))
+            let b = b.and_then(|b| b.try_into().ok());
+            Ok(a.copied().zip(b).map(|(a, b)| [a, b]))
         });
         pairs.filter_map(Result::transpose).collect()
     }

@@ -70,7 +70,7 @@ fn upright(view: &View<'_>) -> Option<(Vec<[f64; 2]>, f64)> {
     let [a, b] = view.eyes.map(|e| e.map(f64::from));
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
     let pupils = dx.hypot(dy);
-    if view.points.len() < MIN_POINTS || !(pupils > 1.0) {
+    if view.points.len() < MIN_POINTS || pupils.is_nan() || pupils <= 1.0 {
         return None;
     }
     let (cos, sin) = (dx / pupils / pupils, dy / pupils / pupils);
@@ -150,7 +150,7 @@ impl Reference {
             basis.iter().zip(&deep).map(|(b, d)| d - dot(b, &polynomial)).collect();
         let count = relief.len() as f64;
         let size = (relief.iter().map(|r| r * r).sum::<f64>() / count).sqrt();
-        if !(size >= MIN_RELIEF) {
+        if size.is_nan() || size < MIN_RELIEF {
             return None;
         }
         let get = |i: usize| f64::from(patch.get(i).copied().unwrap_or_default());
@@ -319,7 +319,7 @@ impl<const N: usize> Cholesky<N> {
                 if i == j {
                     // A trace of the diagonal keeps what is nearly nothing from being everything.
                     let pivot = m[i][i] * (1.0 + 1e-9) - so_far;
-                    if !(pivot > 1e-12 * m[i][i]) {
+                    if pivot.is_nan() || pivot <= 1e-12 * m[i][i] {
                         return None;
                     }
                     m[i][i] = pivot.sqrt();

@@ -61,7 +61,7 @@ impl Sitter {
     pub fn new(picture: &Picture, face: &Face) -> Option<Self> {
         let [a, b] = face.eyes.map(|e| e.map(f64::from));
         let pupils = (b[0] - a[0]).hypot(b[1] - a[1]);
-        if !(pupils > 1.0) {
+        if pupils.is_nan() || pupils <= 1.0 {
             return None;
         }
         let middle = [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0];

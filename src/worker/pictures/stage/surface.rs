@@ -118,7 +118,7 @@ impl Surface {
         let [(p, pt), (q, qt), (r, rt)] = corners;
         let area = (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]);
         // Edge on, or seen from behind.
-        if !(area > 1e-9) {
+        if area.is_nan() || area <= 1e-9 {
             return;
         }
         let span = |axis: usize| {
