@@ -77,8 +77,12 @@ impl World<'_> {
             Input::Line { door: Some(door), line: Wire::Rex, .. } => {
                 self.state.at(*door).allowed_us = self.now_us;
             }
-            Input::Line { door: Some(door), line: Wire::Contact, state } if state.is_fault() => {
-                self.state.at(*door).allowed_us = self.now_us;
+            Input::Line { door: Some(door), line: Wire::Contact, state } => {
+                let (now_us, at) = (self.now_us, self.state.at(*door));
+                let before = std::mem::replace(&mut at.contact_fault, state.is_fault());
+                if before || state.is_fault() {
+                    at.allowed_us = now_us;
+                }
             }
             Input::Card { reader, .. } if decisions(out) == 0 => {
                 let door = self.door_at(*reader);

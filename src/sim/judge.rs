@@ -52,6 +52,9 @@ impl World<'_> {
         match input {
             Input::Card { reader, card } if *reader == outside(self.door_at(*reader)) => {
                 let who = list.and_then(|l| l.card(card)).map(|r| r.subject);
+                if who.is_none() {
+                    self.state.unknown_us = now_us;
+                }
                 self.state.shown.extend(who.map(|who| (now_us, who, Way::Card)));
                 Cause::Shown(who)
             }

@@ -31,6 +31,8 @@ pub(super) struct AtDoor {
     /// When the door was last free.
     pub free_us: u64,
     was_free: bool,
+    /// The contact's wire is cut: whoever was let in meanwhile has their time still when it is mended.
+    pub contact_fault: bool,
     pub mode: Option<(DoorMode, Option<u64>)>,
     /// A mode outlived a restart, and nobody can say until when.
     pub mode_unsure: bool,
@@ -52,7 +54,7 @@ pub(super) struct State {
     /// Who came in and has not left, as the gate had it kept.
     pub inside: BTreeMap<SubjectId, bool>,
     refused_face_us: Option<u64>,
-    /// When an unknown card or wrong PIN was last denied.
+    /// When an unknown card was last shown, or one or a wrong PIN denied.
     pub unknown_us: u64,
     /// The gate has heard of the fire line since it started.
     pub fire_told: bool,
