@@ -10,8 +10,8 @@ use crate::access::{
     Command, Drive, Fact, FireCut, FireRelock, Gate, Input, Order, Output, PassbackRule, Standing,
 };
 use crate::domain::{
-    Alarm, CardNumber, DoorId, DoorMode, Event, EventKind, Heading, LineState, ReaderId, Signal,
-    SubjectId, Way, Wire,
+    Alarm, CardNumber, DoorId, DoorMode, Duration, Event, EventKind, Heading, LineState, ReaderId,
+    Signal, SubjectId, Way, Wire,
 };
 
 fn decisions(out: &[Command]) -> usize {
@@ -32,9 +32,16 @@ impl World<'_> {
     ) {
         let now = self.now();
         let deadline = gate.deadline();
-        self.watch.hold(Rule::NoDeadlineLost, deadline.is_none_or(|d| d > now), || {
-            format!("due at {deadline:?}, now {now:?}")
-        });
+        // Schedules turn at whole minutes, so that there is always one to wait for.
+        let kept_by_the_clock = gate.time(self.wall()).is_some()
+            && self.plan.options.doors.iter().any(|d| d.unlock.or(d.lock_down).is_some());
+        let latest = now + Duration::from_secs(60);
+        let sound = match deadline {
+            Some(deadline) => deadline > now && (!kept_by_the_clock || deadline <= latest),
+            None => !kept_by_the_clock,
+        };
+        self.watch
+            .hold(Rule::NoDeadlineLost, sound, || format!("due at {deadline:?}, now {now:?}"));
         self.note(input, out);
         self.check_presentation(gate, input, before, out);
         self.check_ways(input, out);
@@ -152,7 +159,7 @@ impl World<'_> {
         }
         let wall = self.wall();
         let mut later = gate.clone();
-        let end = self.now() + crate::domain::Duration::from_micros(45 * S);
+        let end = self.now() + Duration::from_micros(45 * S);
         let mut opened = false;
         while let Some(due) = later.deadline().filter(|due| *due <= end) {
             let mut out = Vec::new();

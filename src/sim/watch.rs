@@ -58,7 +58,7 @@ pub const RULES: [(Rule, &str); 35] = [
     (Gapless, "events are numbered without a gap, over restarts too"),
     (Published, "the broker gets what is durable, once and in order"),
     (LostInCommit, "a power cut loses no event older than 50 ms"),
-    (NoDeadlineLost, "no deadline is in the past"),
+    (NoDeadlineLost, "no deadline is in the past, and a schedule always has one"),
     (GrantsEnd, "every grant is taken or not taken, in time"),
     (UseDurableFirst, "a use is durable before the door opens for it"),
     (UsesWithinLimit, "nobody has more uses than their right"),
