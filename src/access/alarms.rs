@@ -102,9 +102,15 @@ impl Desk {
 
     pub(super) fn restore_alarm(&mut self, place: Place, standing: Standing) {
         self.alarms.standing.insert(place, standing);
-        if !standing.acknowledged {
-            let (door, reader, alarm) = place;
-            self.arm(Timer::Repeat(door, reader, alarm), self.alarms.options.repeat);
+        if standing.acknowledged {
+            return;
+        }
+        let (door, reader, alarm) = place;
+        self.arm(Timer::Repeat(door, reader, alarm), self.alarms.options.repeat);
+        // Whoever can make the box start again must not silence it by that.
+        if standing.active && sounds(alarm) {
+            self.siren = true;
+            self.arm(Timer::Siren, self.alarms.options.siren);
         }
     }
 

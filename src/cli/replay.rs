@@ -81,7 +81,13 @@ fn play(path: &Path, player: &mut Player, print: &mut Printer) -> Result<bool, F
             print.show(&shown);
         });
         match played {
-            Err(_) if torn && number > 1 && line.len() <= MAX_LINE => break,
+            Err(_) if torn && number > 1 && line.len() <= MAX_LINE => {
+                let path = path.display();
+                eprintln!(
+                    "{path}:{number}: stops in the middle of a line, as when a gate loses its power"
+                );
+                break;
+            }
             Err(error) => {
                 return Err(Failure::Data(format!("{}:{number}: {error}", path.display())));
             }

@@ -12,7 +12,7 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How many days
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     days: u64,
     /// The first day's seed
     #[arg(long, default_value_t = 1)]

@@ -45,8 +45,10 @@ fn an_alarm_outlives_a_restart() {
     play(
         usual(),
         "at 0s opens -> siren on, AlarmRaised door-forced
-         at 10s restart -> lock, siren off
+         # and so does the siren, whose time begins anew
+         at 10s restart -> lock, siren on
          at 20s closes -> AlarmCleared door-forced
+         at 190s time -> siren off
          at 310s time -> AlarmRepeated door-forced (cause gone)
          at 400s guard acknowledges -> AlarmAcknowledged door-forced
          at 500s restart -> lock, siren off

@@ -6,7 +6,7 @@ use crate::access::{
     Claims, DoorKind, DoorOptions, Drive, Fail, FireCut, FireRelock, Hours, PassbackRule,
 };
 use crate::config::{Config, Door};
-use crate::domain::{Clock, DoorId, Duration, WallTime};
+use crate::domain::{Clock, DoorId, Duration, Heading, WallTime};
 use crate::io::clock::SystemClock;
 
 pub(super) fn rules(config: &Config) -> Vec<Finding> {
@@ -17,6 +17,7 @@ pub(super) fn rules(config: &Config) -> Vec<Finding> {
             Finding::pass("door", format!("{}: {}", door.name, of_door(config, door, options)))
         })
         .collect();
+    findings.extend(ways(config));
     findings.extend(fire(config));
     findings.extend(hours(config, SystemClock.wall()));
     findings.extend(gate(config));
@@ -77,6 +78,33 @@ fn of_door(config: &Config, door: &Door, options: &DoorOptions) -> String {
     parts.join("; ")
 }
 
+/// Doors that nothing configured here lets anybody in or out by: right where a handle or a hard-wired button
+/// does, so it is no mistake, but easily a forgotten line.
+fn ways(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (i, door) in config.doors.iter().enumerate() {
+        let reads = |heading| {
+            let mut readers = config.readers.iter();
+            readers.any(|r| usize::from(r.door.0) == i && r.heading == heading)
+        };
+        if !reads(Heading::In) {
+            let detail =
+                format!("{}: no reader outside; only an operator lets anybody in", door.name);
+            findings.push(Finding::warn("door", detail, "add a [[reader]] unless this is meant"));
+        }
+        if door.rex.is_none() && !reads(Heading::Out) {
+            let detail =
+                format!("{}: nothing here lets anybody out: no rex, no reader inside", door.name);
+            let remedy = match door.kind {
+                DoorKind::Turnstile => "add rex: nothing else turns it outwards but a fire",
+                _ => "add rex, or see to it that a handle or a hard-wired button opens it",
+            };
+            findings.push(Finding::warn("door", detail, remedy));
+        }
+    }
+    findings
+}
+
 fn fire(config: &Config) -> Option<Finding> {
     let input = config.lines.fire?;
     let rules = config.rules.fire;
@@ -87,7 +115,9 @@ fn fire(config: &Config) -> Option<Finding> {
     };
     let relock = match rules.relock {
         FireRelock::WithPanel => "doors lock again with the fire panel",
-        FireRelock::ByOrder => "doors outlast a fire until an operator ends it",
+        FireRelock::ByOrder => {
+            "after a fire the doors stay open until an operator ends it (site end-fire)"
+        }
     };
     Some(Finding::pass("fire", format!("{faults}; {relock}")))
 }
@@ -174,6 +204,7 @@ mod tests {
         for (door, options) in config.doors.iter().zip(&config.access_options().doors) {
             told.push(of_door(&config, door, options));
         }
+        assert!(ways(&config).is_empty());
         told.extend(fire(&config).map(|f| f.detail));
         // Monday 2026-11-23 11:00 in China.
         let monday = WallTime::from_secs(1_795_402_800);
@@ -189,6 +220,10 @@ mod tests {
                 "nobody's: holds now, and nothing goes by it",
             ]
         );
+        let config = Config::parse(&text.replace("rex =", "# rex ="), Path::new("/"));
+        let config = config.unwrap_or_else(|m| panic!("{m:#?}"));
+        let ways: Vec<_> = ways(&config).into_iter().map(|f| f.detail).collect();
+        assert_eq!(ways, ["main: nothing here lets anybody out: no rex, no reader inside"]);
         let unknown: Vec<_> = hours(&config, None).into_iter().map(|f| f.detail).collect();
         assert!(unknown[0].ends_with("the time is unknown"), "{unknown:?}");
     }

@@ -18,7 +18,8 @@ pub(super) enum Command {
 /// Give a visitor a card that ends by itself.
 ///
 /// The card may be one of a stack at the desk: whatever pass it had before is over with this, and its uses are
-/// counted anew. A resident's card is refused. A visitor has no face and no PIN here, and needs none.
+/// counted anew. A resident's card is refused. A visitor has no face and no PIN here: while a reader
+/// asks for a PIN beside the card, a pass doesn't open there.
 ///
 ///   eithergate site pass add --format h10301 --facility 123 --number 9001 --for 4h
 ///   eithergate site pass add --format h10301 --facility 123 --number 9001 --until 2026-12-24 --uses 2 --gate north
