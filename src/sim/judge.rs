@@ -37,6 +37,8 @@ pub(super) enum Cause {
         uses: u16,
         durable: bool,
         list: usize,
+        /// The time when it was asked for, as far as it was known.
+        asked: Option<WallTime>,
     },
     /// A card inside.
     Leaving,
@@ -66,7 +68,9 @@ impl World<'_> {
                 Cause::Face { who, fresh, lives }
             }
             Input::Kept { ticket, durable } => match self.state.tickets.remove(ticket) {
-                Some((who, uses, list)) => Cause::Kept { who, uses, durable: *durable, list },
+                Some((who, uses, list, asked)) => {
+                    Cause::Kept { who, uses, durable: *durable, list, asked }
+                }
                 None => Cause::Other,
             },
             Input::Card { .. } => Cause::Leaving,
@@ -91,6 +95,15 @@ impl World<'_> {
         person.from.is_none_or(|from| minute >= from)
             && person.until.is_none_or(|until| minute < until)
             && (!person.profile || (540..660).contains(&of_day))
+    }
+
+    /// What the machine says the time is, unless it lies below what is kept.
+    pub(super) fn known_wall(&self) -> Option<WallTime> {
+        let floor = match self.disk.fact(FactKey::Floor) {
+            Some(Fact::Floor { wall }) => wall.0,
+            _ => 0,
+        };
+        self.wall().filter(|wall| wall.0 + 2_000 >= floor)
     }
 
     pub(super) fn check_wall(&mut self, event: &Event) {
@@ -128,7 +141,11 @@ impl World<'_> {
         };
         self.check_factors(door, &whom, cause, wall);
         self.check_other_rules(door, &whom, cause);
-        let list = if let Cause::Kept { list, .. } = cause { *list } else { self.list };
+        // A use is decided when it is asked for; meanwhile the clock may be lost, or the hours be over.
+        let (list, wall) = match cause {
+            Cause::Kept { list, asked, .. } => (*list, *asked),
+            _ => (self.list, wall),
+        };
         let sound = whom.iter().any(|who| self.may_pass(who, wall, list));
         self.watch.hold(Rule::GrantNeedsRight, sound, || format!("let in by {way:?}: {cause:?}"));
         if let Cause::Kept { who, uses, durable, .. } = cause {

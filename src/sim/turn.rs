@@ -48,7 +48,7 @@ pub(super) struct State {
     pub shown: Vec<(u64, SubjectId, Way)>,
     pub pins: Vec<(u64, SubjectId)>,
     /// Limited uses on their way, and how often each was let in, less what was given back.
-    pub tickets: BTreeMap<Ticket, (SubjectId, u16, usize)>,
+    pub tickets: BTreeMap<Ticket, (SubjectId, u16, usize, Option<WallTime>)>,
     pub let_in: BTreeMap<SubjectId, i32>,
     pub spent: BTreeMap<SubjectId, u16>,
     /// Who came in and has not left, as the gate had it kept.
@@ -256,7 +256,8 @@ impl World<'_> {
                 if let Fact::Spent { subject, uses } = fact {
                     self.say(|| format!("    use {uses} to be kept first"));
                     // Decided by the list in force now, whichever is when it is written down.
-                    self.state.tickets.insert(*ticket, (*subject, *uses, self.list));
+                    let ask = (*subject, *uses, self.list, self.known_wall());
+                    self.state.tickets.insert(*ticket, ask);
                     self.state.spent.insert(*subject, *uses);
                     let most = self.plan.people.get(whose(subject)).and_then(|p| p.uses);
                     self.watch.hold(
