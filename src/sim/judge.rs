@@ -142,11 +142,12 @@ impl World<'_> {
         self.check_factors(door, &whom, cause, wall);
         self.check_other_rules(door, &whom, cause);
         // A use is decided when it is asked for; meanwhile the clock may be lost, or the hours be over.
-        let (list, wall) = match cause {
+        let (list, asked) = match cause {
             Cause::Kept { list, asked, .. } => (*list, *asked),
             _ => (self.list, wall),
         };
-        let sound = whom.iter().any(|who| self.may_pass(who, wall, list));
+        let may = |who| self.may_pass(who, wall, list) || self.may_pass(who, asked, list);
+        let sound = whom.iter().any(may);
         self.watch.hold(Rule::GrantNeedsRight, sound, || format!("let in by {way:?}: {cause:?}"));
         if let Cause::Kept { who, uses, durable, .. } = cause {
             let kept = match self.disk.fact(FactKey::Spent(*who)) {
