@@ -185,7 +185,11 @@ impl World<'_> {
             Reason::Unauthorized => passback,
             // At a slowed reader it is the one displaced.
             Reason::Other => {
-                crowd || self.is_other_in_use(door) || self.now_us - self.state.unknown_us < 120 * S
+                let guessed = self.now_us - self.state.unknown_us < 120 * S;
+                // What a full disk or a power cut left of it: slow from the start, for as long as that takes to calm.
+                let slow_at_start = self.now().0 < 120 * S
+                    && self.disk.fact(FactKey::Lockout(outside(door))).is_some();
+                crowd || self.is_other_in_use(door) || guessed || slow_at_start
             }
             _ => false,
         };
