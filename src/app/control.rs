@@ -70,6 +70,10 @@ pub enum Question {
     Forget {
         subject: String,
     },
+    /// Some of the templates kept here, sealed as they are: those that come after this subject's.
+    Sealed {
+        after: Option<String>,
+    },
     /// This subject was taken for another.
     NotMe {
         subject: String,
@@ -197,6 +201,13 @@ fn answer(question: Question, stream: &UnixStream, desk: &Desk) -> Answer {
         }
         Question::Forget { subject } => enrolled::forget(&subject, desk),
         Question::NotMe { subject, taken_for } => enrolled::not_me(&subject, &taken_for, desk),
+        Question::Sealed { after } => {
+            if after.is_none() {
+                let uid = rustix::net::sockopt::socket_peercred(stream).map(|c| c.uid.as_raw());
+                tracing::info!(uid = uid.ok(), "the sealed templates are handed out");
+            }
+            enrolled::sealed(after.as_deref(), store)
+        }
         Question::Events { after } => events(store, after),
         Question::Listen { .. } => Err("is answered line by line".into()),
         Question::InstallReader { reader, minutes } => install(&reader, minutes, stream, desk),
@@ -280,6 +291,8 @@ pub fn events(store: &Store, after: u64) -> Result<Value, String> {
         .collect::<Result<Vec<_>, String>>()
         .map(Value::Array)
 }
+
+pub use enrolled::sealed;
 
 /// Opens the store of a gate that isn't running.
 pub fn open_store(data_dir: &Path) -> Result<Store, crate::io::store::StoreError> {

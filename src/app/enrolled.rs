@@ -6,7 +6,7 @@ use super::control::{Consent, Desk, MAX_TEMPLATES};
 use super::face::{Enrolled, FaceEvent, Supervisor};
 use crate::domain::{Directory, SubjectId};
 use crate::io::store::Store;
-use crate::wire::template::Sealed;
+use crate::wire::template::{MAX_SEALED, Sealed};
 use crate::wire::worker::Refusal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 const ANSWERS: usize = 64;
 /// How long somebody waits for them. A worker between two frames answers in a tenth of a second.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Subjects to an answer: with the longest templates, and as many as one may have, they fit into it.
+const PAGE: usize = 32;
 
 /// A template as stored: sealed, with the consent it rests on.
 #[derive(Serialize, Deserialize)]
@@ -187,6 +190,23 @@ fn outcomes(desk: &Desk, id: SubjectId) -> (usize, Option<Refusal>) {
         Ok(()) => (taken + 1, refused),
         Err(why) => (taken, Some(why)),
     })
+}
+
+/// Some of the templates kept, still sealed, each with its subject: of those that come after `after` in the
+/// store's order. Also for a gate that isn't running. `last` is where to go on; null when none were left.
+pub fn sealed(after: Option<&str>, store: &Store) -> Result<Value, String> {
+    let after = after.map(subject).transpose()?;
+    let records = store.templates_after(after.map(|id| id.0).as_ref(), PAGE);
+    let records = records.map_err(|e| e.to_string())?;
+    let last = records.last().map(|(id, _)| SubjectId(*id).to_hex());
+    let page = records.iter().filter_map(|(id, record)| {
+        let Stored { sealed, .. } = serde_json::from_slice(record).ok()?;
+        // What is longer is no template; no worker takes it.
+        let fits = sealed.len() <= MAX_SEALED.div_ceil(3) * 4;
+        fits.then(|| json!({ "subject": SubjectId(*id).to_hex(), "sealed": sealed }))
+    });
+    let page: Vec<_> = page.collect();
+    Ok(json!({ "unreadable": records.len() - page.len(), "templates": page, "last": last }))
 }
 
 /// Deletes a subject's templates and what was said of them: from the store, and from the worker's memory.

@@ -18,7 +18,9 @@ pub mod pins;
 mod readers;
 pub mod wiring;
 
-pub use control::{Answer, Consent, MAX_TEMPLATES, Question, ask, events, listen, open_store};
+pub use control::{
+    Answer, Consent, MAX_TEMPLATES, Question, ask, events, listen, open_store, sealed,
+};
 
 use crate::access::{Order, Ticket};
 use crate::allowlist::Allowlist;

@@ -1,12 +1,14 @@
-//! `subject`: what a resident may ask for at this gate, by their subject id.
+//! `subject`: what a resident may ask for at this gate, by their subject id; and all their templates, sealed.
 
 use super::{Failure, load_config};
 use crate::app::{self, Answer, Question};
+use crate::config::Config;
 use crate::domain::SubjectId;
 use serde_json::Value;
+use std::io::Write as _;
 use std::path::PathBuf;
 
-/// Delete a resident's face, or say that they were taken for somebody else
+/// Delete a resident's face, say that they were taken for somebody else, or hand all templates out sealed
 ///
 /// Cards are the office's: nothing here changes what a card opens.
 #[derive(clap::Args)]
@@ -48,6 +50,16 @@ enum Wish {
         #[arg(long, value_name = "SUBJECT")]
         taken_for: String,
     },
+    /// Print all templates kept at this gate, still sealed: a line each, {"subject","sealed"}
+    ///
+    /// For `eithergate face calibrate`, which derives from them how sure recognition is among the very people
+    /// this gate serves. Sealed, they are of no use without the gate's template key; only the gate's own user and
+    /// root may ask. Works beside a running gate and without one, and writes no file.
+    ///
+    /// Example:
+    ///   eithergate subject export | eithergate face calibrate --sealed - --key /etc/eithergate/template.key
+    #[command(verbatim_doc_comment)]
+    Export,
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
@@ -58,6 +70,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Wish::NotMe { subject, taken_for } => {
             Question::NotMe { subject: id(subject)?, taken_for: id(taken_for)? }
         }
+        Wish::Export => return export(&config),
     };
     let done = match app::ask(&config, &question) {
         Ok(Answer::Ok(done)) => done,
@@ -73,6 +86,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     }
     match wish {
         Wish::Forget { .. } => forgotten(&done, json),
+        Wish::Export => Ok(()),
         Wish::NotMe { .. } => {
             if !json {
                 println!(
@@ -81,6 +95,38 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
                 );
             }
             Ok(())
+        }
+    }
+}
+
+/// Page by page, until none are left. Already JSON, whether that is asked for or not.
+fn export(config: &Config) -> Result<(), Failure> {
+    let (mut after, mut unreadable) = (None, 0);
+    loop {
+        let page = match app::ask(config, &Question::Sealed { after: after.clone() }) {
+            Ok(Answer::Ok(page)) => page,
+            Ok(Answer::Refused(why)) => return Err(Failure::Unavailable(why)),
+            // Nobody answers: the gate isn't running, so its store is free to read.
+            Err(_) => {
+                let store = app::open_store(&config.data_dir)
+                    .map_err(|e| Failure::Unavailable(e.to_string()))?;
+                app::sealed(after.as_deref(), &store).map_err(Failure::Unavailable)?
+            }
+        };
+        unreadable += page["unreadable"].as_u64().unwrap_or(0);
+        for template in page["templates"].as_array().into_iter().flatten() {
+            writeln!(std::io::stdout(), "{template}").map_err(|e| {
+                Failure::Unavailable(format!("standard output can't be written: {e}"))
+            })?;
+        }
+        match page["last"].as_str() {
+            Some(last) => after = Some(last.to_owned()),
+            None if unreadable == 0 => return Ok(()),
+            None => {
+                return Err(Failure::Data(format!(
+                    "{unreadable} of the templates kept here can't be read and were left out"
+                )));
+            }
         }
     }
 }

@@ -223,6 +223,31 @@ impl Store {
         self.trees()?.templates.iter().map(|entry| Ok(entry?.1.to_vec())).collect()
     }
 
+    /// The templates of at most `people` subjects, those after this one in the store's order, with whose they
+    /// are.
+    pub fn templates_after(
+        &self,
+        subject: Option<&[u8; 16]>,
+        people: usize,
+    ) -> Result<Vec<([u8; 16], Vec<u8>)>, StoreError> {
+        let templates = self.trees()?.templates;
+        // A subject's templates are numbered from 0; none has the last number.
+        let from = subject.map(|id| [id.as_slice(), &[0xff; 4]].concat()).unwrap_or_default();
+        let (mut found, mut seen, mut last) = (Vec::new(), 0, None);
+        for entry in templates.range(from..) {
+            let (key, record) = entry?;
+            let Some(id) = key.first_chunk::<16>().copied() else { continue };
+            if last.replace(id) != Some(id) {
+                seen += 1;
+            }
+            if seen > people {
+                break;
+            }
+            found.push((id, record.to_vec()));
+        }
+        Ok(found)
+    }
+
     /// Keeps sealed templates for a subject in place of any it had; durable when this returns.
     pub fn put_templates(&self, subject: &[u8; 16], sealed: &[Vec<u8>]) -> Result<(), StoreError> {
         self.has_space()?;

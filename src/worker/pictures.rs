@@ -83,8 +83,8 @@ pub enum Command {
     /// the last table is on people who had no part in the threshold that judged them. Without --write the
     /// [evidence] section for the embedding's manifest is printed first.
     ///
-    /// A gate's own residents, from templates it has (no picture needed):
-    ///   eithergate face calibrate --sealed templates.jsonl --key template.key
+    /// A gate's own residents, from the templates it has, no picture needed (of more than 1,000 people, some):
+    ///   eithergate subject export | eithergate face calibrate --sealed - --key /etc/eithergate/template.key
     ///
     /// Examples:
     ///   eithergate face calibrate residents/            (a folder for each person)

@@ -103,6 +103,15 @@ fn a_subjects_templates_replace_the_ones_before() -> Outcome {
     store.put_templates(&[2; 16], &[vec![3]])?;
     store.put_templates(&[1; 16], &[vec![4]])?;
     assert_eq!(store.templates()?, [vec![4], vec![3]]);
+    store.put_templates(&[2; 16], &[vec![5], vec![6]])?;
+    store.put_templates(&[0xff; 16], &[vec![7]])?;
+    let after = |subject: Option<u8>, people| {
+        store.templates_after(subject.map(|n| [n; 16]).as_ref(), people)
+    };
+    let of = |n, record: u8| ([n; 16], vec![record]);
+    assert_eq!(after(None, 2)?, [of(1, 4), of(2, 5), of(2, 6)], "whole subjects");
+    assert_eq!(after(Some(2), 2)?, [of(0xff, 7)]);
+    assert_eq!(after(Some(0xff), 2)?, []);
     Ok(())
 }
 

@@ -3,11 +3,12 @@
 
 use super::evidence::{OnOthers, Seen, Table, replaced, section};
 use super::people::{self, Person};
+use super::seal::{self, Gallery};
 use super::stage::{Camera, Dice, Look, Pose, Sitter, Surface, frame};
-use super::{Chosen, PictureError, chain, faces, models_dir, print, say, seal, write_whole};
+use super::{Chosen, PictureError, chain, faces, models_dir, print, say, write_whole};
 use crate::failure::Failure;
 use crate::vision::{
-    Chain, Distances, Face, Manifest, Picture, Targets, Template, Terms, fuse, terms,
+    Chain, Distances, Face, Manifest, Picture, Space, Targets, Template, Terms, fuse, terms,
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,8 @@ pub struct Args {
     /// The folder that the CSV file's pictures are below [default: the file's own]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Instead of pictures: enrolled templates, a line each as `face embed --seal` prints them
+    /// Instead of pictures: enrolled templates, a line each as `face embed --seal` and `subject export` print
+    /// them; - is standard input
     #[arg(long, value_name = "TEMPLATES.jsonl", requires = "key", conflicts_with = "people")]
     sealed: Option<PathBuf>,
     /// The key they are sealed with
@@ -50,34 +52,23 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let mut chain = chain(&args.chosen)?;
     let space = *chain.space();
-    let mut families: Vec<Option<String>> = Vec::new();
-    let (seen, frames, from) = match (&args.sealed, &args.key, &args.people) {
-        (Some(sealed), Some(key), _) => {
-            (seal::open_all(sealed, key, &space)?, 1, "enrolled templates".to_owned())
-        }
+    let (table, basis) = match (&args.sealed, &args.key, &args.people) {
+        (Some(sealed), Some(key), _) => of_enrolled(&seal::open_all(sealed, key, &space)?, &space)?,
         (_, _, Some(place)) => {
             let people = people::read(place, args.root.as_deref())?;
-            families = people.iter().map(|p| p.family.clone()).collect();
-            (look_at(&mut chain, &people)?, FRAMES, "pictures".to_owned())
+            of_pictures(&mut chain, &people)?
         }
         _ => return Err(Failure::Usage("name pictures or --sealed templates".into())),
     };
-    let family = |person: usize| families.get(person).and_then(Option::as_ref);
-    let related = |a: usize, b: usize| family(a).is_some() && family(a) == family(b);
-    let table =
-        Table::new(&space, &seen, TEMPLATES, related).map_err(|e| Failure::Data(e.to_string()))?;
+    let frames = basis.frames;
     // Wider than what the manifest calls one person, no gate goes.
     let targets = Targets { widest: space.metric.threshold, ..Targets::default() };
     let too_few = |e: crate::vision::BadDistances| {
         Failure::Data(format!("too few comparisons ({e}): more people, with two pictures each"))
     };
-    let [strangers, residents] = table.derive(&[]).map_err(too_few)?;
-    let on_others: Vec<_> = GALLERIES
-        .iter()
-        .map(|gallery| table.on_others(*gallery, targets))
-        .collect::<Result<_, _>>()
-        .map_err(too_few)?;
-    let rests_on = rests_on(seen.len(), &from, frames, &strangers, &residents);
+    let [strangers, residents] = table.derive(|_| false).map_err(too_few)?;
+    let on_others = table.on_others(&GALLERIES, targets).map_err(too_few)?;
+    let rests_on = rests_on(&basis, &strangers, &residents);
     let evidence = format!(
         "[evidence]\nframes = {frames}\ntemplates = {TEMPLATES}\nrests_on = {:?}\n{}{}",
         rests_on,
@@ -91,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let relatives = table.relatives_below(promised.iter().fold(0.0, |t, p| p.threshold.max(t)));
     if args.json {
         return say(&json!({
-            "people": table.people(), "pictures": seen.len(), "frames": frames,
+            "people": table.people(), "pictures": basis.pictures, "frames": frames,
             "strangers": figures(&strangers), "residents": figures(&residents),
             "supported": promised[0].supported, "relatives_below_the_threshold": relatives.hits,
             "relatives": relatives.of,
@@ -140,29 +131,61 @@ fn row_json(terms: &Terms, others: &OnOthers) -> serde_json::Value {
 }
 
 /// In words, for whoever reads the manifest.
-fn rests_on(
+/// What a table was made of.
+struct Basis {
     pictures: usize,
-    from: &str,
+    /// What they are, and how strangers and residents were compared.
+    what: String,
+    how: String,
     frames: usize,
-    strangers: &Distances,
-    residents: &Distances,
-) -> String {
-    let rendered = if frames > 1 {
-        format!(
-            "; a presentation is {frames} frames rendered of one picture (small turns, light, blur, \
-             noise), so it varies less than a person does"
-        )
-    } else {
-        String::new()
+}
+
+fn wrong_model(e: crate::vision::WrongModel) -> Failure {
+    Failure::Data(e.to_string())
+}
+
+fn of_pictures(chain: &mut Chain, people: &[Person]) -> Result<(Table, Basis), Failure> {
+    let seen = look_at(chain, people)?;
+    let family = |person: usize| people.get(person).and_then(|p| p.family.as_ref());
+    let related = |a: usize, b: usize| family(a).is_some() && family(a) == family(b);
+    let table = Table::new(chain.space(), &seen, TEMPLATES, related).map_err(wrong_model)?;
+    let how = format!(
+        "each against up to {TEMPLATES} others fused; a presentation is {FRAMES} frames rendered of one picture \
+         (small turns, light, blur, noise), so it varies less than a person does"
+    );
+    Ok((table, Basis { pictures: seen.len(), what: "pictures".into(), how, frames: FRAMES }))
+}
+
+fn of_enrolled(gallery: &Gallery, space: &Space) -> Result<(Table, Basis), Failure> {
+    let Gallery { people, of } = gallery;
+    let mut counts: Vec<usize> = people.iter().map(Vec::len).collect();
+    counts.sort_unstable();
+    // As many as three quarters of them have: these come as strangers to all others.
+    let frames = counts.get(counts.len() / 4).map_or(1, |count| (*count).clamp(1, FRAMES));
+    let table = Table::of_enrolled(space, people, frames, TEMPLATES).map_err(wrong_model)?;
+    let how = format!(
+        "strangers as {frames} of their templates fused against up to {TEMPLATES}, people with themselves as one \
+         half against the other, so they are refused more often here than at the gate; all of it pictures \
+         that were good enough to enrol, not frames at the gate"
+    );
+    let what = match *of > people.len() {
+        true => format!("templates, taken from {of} enrolled,"),
+        false => "enrolled templates".to_owned(),
     };
+    Ok((table, Basis { pictures: counts.iter().sum(), what, how, frames }))
+}
+
+fn rests_on(basis: &Basis, strangers: &Distances, residents: &Distances) -> String {
     format!(
-        "{pictures} {from} of {} people: {} comparisons between strangers, {} of {} people with \
-         themselves, each against up to {TEMPLATES} others fused{rendered}. Whatever lies beyond one in {} \
-         is drawn on from there, not measured.",
+        "{} {} of {} people: {} comparisons between strangers, {} of {} people with themselves, {}. Whatever \
+         lies beyond one in {} is drawn on from there, not measured.",
+        basis.pictures,
+        basis.what,
         strangers.people(),
         strangers.comparisons(),
         residents.comparisons(),
         residents.people(),
+        basis.how,
         strangers.comparisons()
     )
 }
@@ -189,7 +212,7 @@ fn tables(
         residents.distance_at(0.5),
         residents.distance_at(0.99),
     );
-    text += "On people who had no part in the threshold (leaving two out, then one)\n\
+    text += "On people who had no part in the threshold (leaving two out, then one; of many, groups)\n\
              gallery   threshold      strangers' comparisons       residents refused\n";
     for o in on_others {
         let ((_, a), (_, r)) = (o.accepted.bounds(), o.refused.bounds());

@@ -1,6 +1,5 @@
 //! Sealing a template where it is made, so that enrolment never holds one in the clear.
 
-use super::evidence::Seen;
 use crate::domain::SubjectId;
 use crate::failure::Failure;
 use crate::io::template_key;
@@ -10,10 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Far more than any gallery's templates take.
 const MAX_FILE_BYTES: u64 = 256 << 20;
+/// A million comparisons between strangers are plenty; the work grows with the square of it.
+const MAX_PEOPLE: usize = 1_000;
 
 /// For whom, and with which key.
 #[derive(clap::Args)]
@@ -64,37 +67,55 @@ struct Line {
     sealed: String,
 }
 
-/// Opens a file of sealed templates, a line each: for measuring how far apart those enrolled are. Each stands for
-/// a presentation of its subject as well.
-pub(super) fn open_all(file: &Path, key: &Path, space: &Space) -> Result<Vec<Seen>, Failure> {
+/// People's templates, and of how many enrolled these are a part.
+pub(super) struct Gallery {
+    pub people: Vec<Vec<Template>>,
+    pub of: usize,
+}
+
+/// Opens a file of sealed templates, a line each, or standard input (`-`): for measuring how far apart those
+/// enrolled are. Of more than [`MAX_PEOPLE`] some are taken, evenly over the file.
+pub(super) fn open_all(file: &Path, key: &Path, space: &Space) -> Result<Gallery, Failure> {
     let key = template_key::read(key).map_err(|e| Failure::Config(e.to_string()))?;
     let no_input = |e: std::io::Error| Failure::NoInput(format!("{}: {e}", file.display()));
-    let size = std::fs::metadata(file).map_err(no_input)?.len();
-    if size > MAX_FILE_BYTES {
+    let mut text = String::new();
+    let read = match file.to_str() {
+        Some("-") => std::io::stdin().take(MAX_FILE_BYTES + 1).read_to_string(&mut text),
+        _ => std::fs::File::open(file)
+            .and_then(|from| from.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)),
+    };
+    if read.map_err(no_input)? as u64 > MAX_FILE_BYTES {
         return Err(Failure::Data(format!("{}: is larger than any gallery", file.display())));
     }
-    let text = std::fs::read_to_string(file).map_err(no_input)?;
-    let mut subjects: Vec<SubjectId> = Vec::new();
-    let mut seen = Vec::new();
+    let bad = |number: usize, why: &str| {
+        Failure::Data(format!("{}: line {}: {why}", file.display(), number + 1))
+    };
+    let mut places: HashMap<SubjectId, usize> = HashMap::new();
+    let mut people: Vec<Vec<(usize, Sealed)>> = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let bad =
-            |why: &str| Failure::Data(format!("{}: line {}: {why}", file.display(), number + 1));
-        let line: Line = serde_json::from_str(line)
-            .map_err(|_| bad("is not what `face embed --seal` prints"))?;
+        let line: Line = serde_json::from_str(line).map_err(|_| {
+            bad(number, "is not what `face embed --seal` and `subject export` print")
+        })?;
+        let subject = line.subject.parse();
         let subject: SubjectId =
-            line.subject.parse().map_err(|_| bad("subject is not 32 hex digits"))?;
-        let bytes = STANDARD.decode(&line.sealed).map_err(|_| bad("sealed is not base64"))?;
-        let sealed = Sealed { subject, bytes };
-        let mut numbers =
-            open(&key, &sealed, &ModelHash(space.model)).map_err(|e| bad(&e.to_string()))?;
-        let template = Template::new(space.model, std::mem::take(&mut *numbers))
-            .map_err(|e| bad(&e.to_string()))?;
-        let known = subjects.iter().position(|s| *s == subject);
-        let person = known.unwrap_or_else(|| {
-            subjects.push(subject);
-            subjects.len() - 1
-        });
-        seen.push(Seen { person, enrolled: template.clone(), quality: 1.0, presented: template });
+            subject.map_err(|_| bad(number, "subject is not 32 hex digits"))?;
+        let bytes = STANDARD.decode(&line.sealed);
+        let bytes = bytes.map_err(|_| bad(number, "sealed is not base64"))?;
+        let place = *places.entry(subject).or_insert(people.len());
+        people.resize_with(people.len().max(place + 1), Vec::new);
+        people[place].push((number, Sealed { subject, bytes }));
     }
-    Ok(seen)
+    let of = people.len();
+    let opened = |(number, sealed): &(usize, Sealed)| {
+        let numbers = open(&key, sealed, &ModelHash(space.model));
+        let mut numbers = numbers.map_err(|e| bad(*number, &e.to_string()))?;
+        Template::new(space.model, std::mem::take(&mut *numbers))
+            .map_err(|e| bad(*number, &e.to_string()))
+    };
+    let some = of.min(MAX_PEOPLE);
+    let people = (0..some)
+        .filter_map(|i| people.get(i * of / some))
+        .map(|templates| templates.iter().map(opened).collect())
+        .collect::<Result<_, _>>()?;
+    Ok(Gallery { people, of })
 }
