@@ -1,8 +1,10 @@
 //! What an empty gate costs: processor time of the face worker and of the daemon's side of it while nobody is
-//! there, by trigger, and for comparison while every frame is searched. Prints JSON, one object a line.
+//! there, by trigger, and for comparison while every frame is searched; and what turning a frame upright takes.
+//! Prints JSON, one object a line.
 
 use eithergate::app::face::{Enrolled, FaceEvent, Options, Supervisor};
-use eithergate::domain::{Trigger, Watch};
+use eithergate::domain::{Rotation, Trigger, Watch};
+use eithergate::vision::upright;
 use eithergate::wire::worker::Tracking;
 use serde_json::json;
 use std::error::Error;
@@ -86,7 +88,33 @@ fn measure(dir: &Path, trigger: Trigger) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The median over many frames of turning one.
+fn turn(rotation: Rotation) -> Result<(), Box<dyn Error>> {
+    let frame: Vec<u8> = (0..SIDES.0 * SIDES.1 * 3 / 2).map(|i| (i % 251) as u8).collect();
+    let mut turned = vec![0; frame.len()];
+    let mut times = Vec::new();
+    for _ in 0..1_000 {
+        let from = Instant::now();
+        upright(rotation, SIDES, std::hint::black_box(&frame), &mut turned)?;
+        times.push(from.elapsed());
+        std::hint::black_box(&mut turned);
+    }
+    times.sort();
+    println!(
+        "{}",
+        json!({
+            "turning": format!("{rotation:?}").to_lowercase(),
+            "size": format!("{}x{}", SIDES.0, SIDES.1),
+            "median_us": times.get(times.len() / 2).map(Duration::as_micros),
+        })
+    );
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
+    [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters]
+        .into_iter()
+        .try_for_each(turn)?;
     let dir = std::env::temp_dir().join(format!("eithergate-camera-{}", std::process::id()));
     fs::create_dir(&dir)?;
     let outcome = [Trigger::Button, Trigger::Motion, Trigger::Always]

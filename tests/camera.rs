@@ -120,6 +120,49 @@ fn a_csi_camera_looks_at_whoever_comes_and_says_so_with_a_light() -> Outcome {
     Ok(())
 }
 
+/// A camera on its side: a resident who lies in its picture is known where the configuration says so, and nobody
+/// is where it doesn't.
+#[test]
+fn who_lies_in_the_picture_of_a_camera_on_its_side_is_turned_upright() -> Outcome {
+    let (dir, pictures) = (tempfile::tempdir()?, pictures()?);
+    let lying = dir.path().join("lying.jpg");
+    image::open(&pictures.resident)?.rotate270().save(&lying)?;
+    let stage = dir.path().join("stage");
+    let camera = |more: &str| {
+        format!(
+            "kind = \"command\"\nwidth = 640\nheight = 480\n{more}\ncommand = [\"{WORKER}\", \"frames\", \
+             \"{}\", \"--live\", \"--yard\", \"--width\", \"640\", \"--height\", \"480\"]",
+            stage.display()
+        )
+    };
+    let mut world = gate(dir.path(), &pictures, &camera("rotation = 90"))?;
+    symlink(world.path("stage"), &stage)?;
+    assert!(world.face_is_up(LIMIT));
+    let granted = |s: &Sight| s.is_event("AccessGranted", &[("way", "face")]);
+    let mark = world.eyes.mark();
+    must(world.show(Some(&lying)));
+    assert!(world.eyes.wait(mark, LIMIT, granted).is_some(), "no grant by face");
+
+    must(world.settle());
+    for (rotation, picture) in [("", &lying), ("rotation = 270", &lying), ("", &pictures.resident)]
+    {
+        must(world.crash_gate());
+        let file = world.path("gate.toml");
+        let text = fs::read_to_string(&file)?;
+        let (before, _) = text.split_once("[camera]").ok_or("no camera")?;
+        fs::write(&file, format!("{before}[camera]\n{}\n", camera(rotation)))?;
+        must(world.start_gate());
+        assert!(world.face_is_up(LIMIT));
+        let mark = world.eyes.mark();
+        must(world.show(Some(picture)));
+        let upright = picture == &pictures.resident;
+        let wait = if upright { LIMIT } else { Duration::from_secs(5) };
+        assert_eq!(world.eyes.wait(mark, wait, granted).is_some(), upright, "{rotation:?}");
+        must(world.settle());
+    }
+    Ok(())
+}
+
 /// Nothing but a flat field, then the yard again; and a button that nobody presses.
 #[test]
 fn a_covered_camera_is_an_alarm_and_a_button_alone_makes_it_look() -> Outcome {

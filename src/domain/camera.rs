@@ -37,11 +37,32 @@ pub enum Lighting {
     Lamp,
 }
 
+/// How far clockwise a frame has to be turned for people to stand upright in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rotation {
+    #[default]
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
+}
+
+impl Rotation {
+    /// The size of a frame once it is turned.
+    pub fn size(self, (width, height): (u32, u32)) -> (u32, u32) {
+        match self {
+            Self::None | Self::Half => (width, height),
+            Self::Quarter | Self::ThreeQuarters => (height, width),
+        }
+    }
+}
+
 /// How a frame was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imaging {
     pub spectrum: Spectrum,
     pub lighting: Lighting,
+    pub rotation: Rotation,
 }
 
 /// What is asked of whoever looks through the camera.

@@ -16,7 +16,7 @@ mod right;
 mod time;
 mod wired;
 
-pub use camera::{Imaging, Lighting, Spectrum, Trigger, View, Watch};
+pub use camera::{Imaging, Lighting, Rotation, Spectrum, Trigger, View, Watch};
 pub use event::{
     Alarm, Asked, DoorMode, Event, EventKind, FaceFault, Reason, RefusedCommand, RefusedUpdate,
     SetBy, Way,

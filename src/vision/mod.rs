@@ -29,6 +29,7 @@ pub mod share;
 mod spoof;
 mod template;
 mod track;
+mod upright;
 mod verdict;
 
 pub use attention::{Attention, Stir};
@@ -49,4 +50,5 @@ pub use roster::{Found, Roster};
 pub use scene::Scene;
 pub use template::{BadTemplate, Space, Template, WrongModel};
 pub use track::{Look, Options, Presence, Said, Sighting, Tracker};
+pub use upright::{BadFrame, upright};
 pub use verdict::{Margins, Outcome, Separations, Verdict, judge, settle};

@@ -17,7 +17,7 @@ use std::marker::PhantomData;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The version of this protocol. The two sides come from one build, so they either agree or stop.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// The longest message, length prefix excluded.
 pub const MAX_MESSAGE: usize = MAX_SEALED + 64;
 /// The most subjects somebody may claim to be one of.
@@ -55,7 +55,7 @@ pub enum ToWorker {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     pub version: u16,
-    /// Frame size in pixels; both even and at most [`MAX_SIDE`].
+    /// Frame size in pixels as the capture program writes it; both even and at most [`MAX_SIDE`].
     pub width: u32,
     pub height: u32,
     pub tracking: Tracking,
@@ -76,7 +76,7 @@ pub struct Tracking {
     pub min_quality: f32,
     /// A face unseen for this long has left; the next one there is a new presentation.
     pub rearm: Duration,
-    /// Where somebody stands who is asking: left, top, width, height as shares of the picture.
+    /// Where somebody stands who is asking: left, top, width, height as shares of the upright picture.
     pub region: Option<[f32; 4]>,
     /// The least distance between the pupils, in pixels.
     pub min_pupils_px: f32,
@@ -111,6 +111,11 @@ impl Default for Tracking {
 pub const MAX_SIDE: u32 = 4096;
 
 impl Hello {
+    /// The size of a frame once people stand upright in it.
+    pub fn upright(&self) -> (u32, u32) {
+        self.watch.imaging.rotation.size((self.width, self.height))
+    }
+
     /// Bytes of one I420 frame; `None` if the size is not one a worker takes.
     pub fn frame_len(&self) -> Option<usize> {
         frame_len(self.width, self.height)

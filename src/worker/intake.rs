@@ -4,8 +4,9 @@
 //! Of frames the mailbox holds one, the newest: a frame that was not processed in time is overwritten,
 //! never queued. Every buffer that held a picture is overwritten with zeros before it is used again.
 
-use crate::domain::{Clock, Imaging, Instant, Spectrum};
+use crate::domain::{Clock, Imaging, Instant, Rotation, Spectrum};
 use crate::io::clock::SystemClock;
+use crate::vision::{BadFrame, upright};
 use crate::wire::Parsed;
 use crate::wire::worker::{Decoder, ToWorker};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -36,6 +37,36 @@ pub struct Frame {
     pub captured_at: Instant,
     /// What light made it.
     pub imaging: Imaging,
+}
+
+/// Where frames of a camera that is mounted on its side are turned upright.
+pub struct Turning {
+    /// As the capture program writes them.
+    pub size: (u32, u32),
+    buffer: Buffer,
+}
+
+impl Turning {
+    pub fn new(size: (u32, u32)) -> Self {
+        Self { size, buffer: Zeroizing::new(Vec::new()) }
+    }
+
+    /// Calls `look` with the frame as people stand upright in it. Of a frame that had to be turned nothing is left
+    /// here.
+    pub fn upright<T>(
+        &mut self,
+        frame: &Frame,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, BadFrame> {
+        if frame.imaging.rotation == Rotation::None {
+            return Ok(look(&frame.data));
+        }
+        self.buffer.resize(frame.data.len(), 0);
+        upright(frame.imaging.rotation, self.size, &frame.data, &mut self.buffer)?;
+        let seen = look(&self.buffer);
+        self.buffer.as_mut_slice().zeroize();
+        Ok(seen)
+    }
 }
 
 impl Frame {

@@ -24,6 +24,7 @@ pub struct Looker {
     taken: usize,
     apart: usize,
     key: TemplateKey,
+    /// Of frames that are upright.
     width: u32,
     height: u32,
     /// A face was in the last frame.
@@ -44,7 +45,8 @@ impl Looker {
             ..Targets::default()
         };
         let roster = Roster::new(*chain.space(), evidence, cohort, targets);
-        let options = options(&told, &roster, hello.width, hello.height);
+        let (width, height) = hello.upright();
+        let options = options(&told, &roster, width, height);
         Ok(Self {
             chain,
             tracker: Tracker::new(options),
@@ -53,8 +55,8 @@ impl Looker {
             taken: 0,
             apart: 0,
             key: hello.template_key,
-            width: hello.width,
-            height: hello.height,
+            width,
+            height,
             somebody: false,
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! It ends when the daemon closes its socket, so it never outlives it.
 
-use super::intake::{self, Inbox, Mailbox, Turn};
+use super::intake::{self, Inbox, Mailbox, Turn, Turning};
 use super::look::Looker;
 use super::sandbox;
 use super::watch::Watcher;
@@ -99,6 +99,7 @@ fn work(args: &Args, socket: &UnixStream) -> Result<(), End> {
         )));
     };
     let (imaging, mut watcher) = (hello.watch.imaging, Watcher::new(&hello));
+    let turning = Turning::new((hello.width, hello.height));
     let mut looker = Looker::new(chain, hello).map_err(End::Unfit)?;
     say(socket, &FromWorker::Ready { model: looker.model(), embedding, sandbox })?;
 
@@ -108,12 +109,13 @@ fn work(args: &Args, socket: &UnixStream) -> Result<(), End> {
         .name("intake".to_owned())
         .spawn(move || intake::run(inbox, frame_len, imaging, &taking))
         .map_err(|e| End::Unfit(format!("can't start a thread: {e}")))?;
-    turns(socket, &mailbox, &mut looker, &mut watcher)
+    turns(socket, &mailbox, turning, &mut looker, &mut watcher)
 }
 
 fn turns(
     socket: &UnixStream,
     mailbox: &Mailbox,
+    mut turning: Turning,
     looker: &mut Looker,
     watcher: &mut Watcher,
 ) -> Result<(), End> {
@@ -150,7 +152,9 @@ fn turns(
                 // Told before anything is looked for: who stands there sees the light first.
                 tell(socket, watcher)?;
                 frame.settle_colours();
-                let said = looker.look(&frame.data, frame.captured_at).map_err(End::Unfit)?;
+                let at = frame.captured_at;
+                let said = turning.upright(&frame, |upright| looker.look(upright, at));
+                let said = said.map_err(|e| End::Unfit(e.to_string()))?.map_err(End::Unfit)?;
                 for said in said {
                     let message = match said {
                         Said::Observation(observation) => FromWorker::Observed(observation),

@@ -3,7 +3,7 @@
 use super::lines::{self, ActiveAt, Lines};
 use crate::config::camera::{Camera, Part, Rpicam, Source, V4l2};
 use crate::config::raw::Section;
-use crate::domain::{Duration, Imaging, Lighting, Spectrum, Trigger, Watch};
+use crate::domain::{Duration, Imaging, Lighting, Rotation, Spectrum, Trigger, Watch};
 
 /// The image processor of a Raspberry Pi 4 pads each line of a YUV420 frame to this, and the one of a Pi 5
 /// does too; `rpicam-vid` writes the padding out.
@@ -41,9 +41,12 @@ pub(super) fn camera(s: Section<'_>, lines: &mut Lines) -> Option<Camera> {
         s.note_key("width", what);
     }
     let framerate = s.whole_or("framerate", FRAMERATE, 10);
+    let rotation = rotation(&s);
+    // The camera itself, or ffmpeg, turns a picture upside down for nothing; on its side none of them can.
+    let upside_down = kind != Some(Kind::Command) && rotation == Rotation::Half;
     let source = kind.and_then(|kind| match kind {
-        Kind::Rpicam => Some(Source::Rpicam(rpicam(&s, framerate))),
-        Kind::V4l2 => v4l2(&s).map(Source::V4l2),
+        Kind::Rpicam => Some(Source::Rpicam(rpicam(&s, framerate, upside_down))),
+        Kind::V4l2 => v4l2(&s, upside_down).map(Source::V4l2),
         Kind::Command => command(&s).map(Source::Command),
     });
     let (trigger, line, hold) = trigger(&s, lines);
@@ -54,6 +57,7 @@ pub(super) fn camera(s: Section<'_>, lines: &mut Lines) -> Option<Camera> {
     let imaging = Imaging {
         spectrum: s.choice("spectrum", spectrum, Spectrum::Visible),
         lighting: s.choice("light", light, Lighting::Ambient),
+        rotation: if upside_down { Rotation::None } else { rotation },
     };
     let view_alarm = s.flag_or("view_alarm", true);
     // Without a kind nobody can say which options there are.
@@ -72,7 +76,7 @@ pub(super) fn camera(s: Section<'_>, lines: &mut Lines) -> Option<Camera> {
     })
 }
 
-fn rpicam(s: &Section<'_>, framerate: u64) -> Rpicam {
+fn rpicam(s: &Section<'_>, framerate: u64, upside_down: bool) -> Rpicam {
     let number = s.whole_or("number", 0..=7, 0) as u8;
     let shutter_us = s.whole("shutter_us", 10..=500_000);
     if let Some(shutter) = shutter_us.as_ref().filter(|s| s.value * framerate > 1_000_000) {
@@ -83,11 +87,11 @@ fn rpicam(s: &Section<'_>, framerate: u64) -> Rpicam {
         number,
         shutter_us: shutter_us.map(|item| item.value as u32),
         gain: s.number("gain", 1.0..=64.0).map(|item| item.value),
-        part: part(s),
+        part: Part { roi: roi(s), upside_down },
     }
 }
 
-fn v4l2(s: &Section<'_>) -> Option<V4l2> {
+fn v4l2(s: &Section<'_>, upside_down: bool) -> Option<V4l2> {
     let device = s.text("device");
     if let Some(device) = &device
         && !is_device(&device.value)
@@ -100,7 +104,7 @@ fn v4l2(s: &Section<'_>) -> Option<V4l2> {
     Some(V4l2 {
         device: device.map_or("/dev/video0".into(), |item| item.value),
         format: s.choice("format", formats, None).map(str::to_owned),
-        part: part(s),
+        part: Part { roi: roi(s), upside_down },
     })
 }
 
@@ -124,7 +128,7 @@ fn command(s: &Section<'_>) -> Option<Vec<String>> {
     Some(list?.value.into_iter().map(|item| item.value).collect())
 }
 
-fn part(s: &Section<'_>) -> Part {
+fn roi(s: &Section<'_>) -> Option<[f64; 4]> {
     let roi = s.wholes::<4>("roi", 0..=100);
     if let Some(roi) = &roi {
         let [left, top, width, height] = roi.value;
@@ -134,14 +138,22 @@ fn part(s: &Section<'_>) -> Part {
             s.note(roi.span.clone(), "roi", what);
         }
     }
-    let rotation = s.whole("rotation", 0..=180);
-    if let Some(rotation) = rotation.as_ref().filter(|r| r.value != 0 && r.value != 180) {
-        let what = "must be 0 or 180; mount the camera so that faces are upright";
-        s.note(rotation.span.clone(), "rotation", what);
-    }
-    Part {
-        roi: roi.map(|item| item.value.map(|percent| percent as f64 / 100.0)),
-        upside_down: rotation.is_some_and(|rotation| rotation.value == 180),
+    roi.map(|item| item.value.map(|percent| percent as f64 / 100.0))
+}
+
+fn rotation(s: &Section<'_>) -> Rotation {
+    let Some(rotation) = s.whole("rotation", 0..=270) else { return Rotation::None };
+    match rotation.value {
+        0 => Rotation::None,
+        90 => Rotation::Quarter,
+        180 => Rotation::Half,
+        270 => Rotation::ThreeQuarters,
+        _ => {
+            let what = "must be 0, 90, 180 or 270: how far clockwise the picture has to be turned for people \
+                        to stand upright";
+            s.note(rotation.span.clone(), "rotation", what);
+            Rotation::None
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::tests::{EXAMPLE, mistakes, one};
 use super::*;
 use crate::config::{Camera, Part, Rpicam, Source};
-use crate::domain::{Duration, Imaging, Lighting, Spectrum, Trigger};
+use crate::domain::{Duration, Imaging, Lighting, Rotation, Spectrum, Trigger};
 
 /// The example with another `[camera]`, which comes last.
 fn with(camera: &str) -> String {
@@ -41,11 +41,30 @@ fn all_there_is_to_say_about_a_csi_camera() {
     assert_eq!(camera.source, Source::Rpicam(all));
     assert_eq!(camera.watch.trigger, Trigger::Button);
     assert_eq!(camera.watch.hold, Duration::from_secs(5));
-    let imaging = Imaging { spectrum: Spectrum::Infrared, lighting: Lighting::Lamp };
+    let rotation = Rotation::None;
+    let imaging = Imaging { spectrum: Spectrum::Infrared, lighting: Lighting::Lamp, rotation };
     assert_eq!(camera.watch.imaging, imaging);
     assert!(camera.line.is_some_and(|i| i.state.line == 13 && !i.state.active_high));
     assert!(camera.indicator.is_some_and(|line| line.line == 19 && line.active_high));
     assert!(!camera.view_alarm);
+}
+
+#[test]
+fn a_picture_is_turned_by_the_camera_where_it_can_and_by_the_worker_where_not() {
+    let turned = |text: &str| {
+        let camera = camera(text);
+        let upside_down = match &camera.source {
+            Source::Rpicam(Rpicam { part, .. }) => part.upside_down,
+            Source::V4l2(v4l2) => v4l2.part.upside_down,
+            Source::Command(_) => false,
+        };
+        (upside_down, camera.watch.imaging.rotation)
+    };
+    assert_eq!(turned("kind = \"rpicam\"\nrotation = 90"), (false, Rotation::Quarter));
+    assert_eq!(turned("kind = \"v4l2\"\nrotation = 270"), (false, Rotation::ThreeQuarters));
+    assert_eq!(turned("kind = \"v4l2\"\nrotation = 180"), (true, Rotation::None));
+    let command = "kind = \"command\"\ncommand = [\"frames\"]\nrotation = 180";
+    assert_eq!(turned(command), (false, Rotation::Half));
 }
 
 #[test]
@@ -80,8 +99,8 @@ fn what_can_not_be_is_said_with_its_remedy() {
             "roi: must be a list of 4 whole numbers from 0 to 100",
         ),
         (
-            "kind = \"v4l2\"\nrotation = 90",
-            "rotation: must be 0 or 180; mount the camera so that faces are upright",
+            "kind = \"v4l2\"\nrotation = 45",
+            "rotation: must be 0, 90, 180 or 270: how far clockwise the picture has to be turned for people to stand upright",
         ),
         (
             "kind = \"v4l2\"\ndevice = \"/dev/../etc/passwd\"",

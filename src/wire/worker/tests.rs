@@ -28,13 +28,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn version_2_is_frozen() {
+fn version_3_is_frozen() {
     let key = "05".repeat(32);
     assert_eq!(
         hex(&encode(&hello()).unwrap()),
         format!(
-            "4f00000000028005e00303059a99993ee0c65b000000c04180b518017b14ae47e17a843f9a9999999999\
-             a93f00c08db7010000{key}"
+            "5000000000038005e00303059a99993ee0c65b000000c04180b518017b14ae47e17a843f9a9999999999\
+             a93f00c08db701000000{key}"
         )
     );
     assert_eq!(
