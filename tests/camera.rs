@@ -2,16 +2,18 @@
 //! told, and that cards go on.
 #![cfg(feature = "face")]
 
+#[path = "camera/rig.rs"]
+mod rig;
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod stage;
 
 use eithergate::app::face::{Enrolled, FaceEvent, FaceState, Options, Supervisor};
 use eithergate::cli::demo::eyes::{Seen, Sight};
-use eithergate::cli::demo::pictures::Pictures;
-use eithergate::cli::demo::world::{RESIDENT, Stage, World};
+use eithergate::cli::demo::world::RESIDENT;
 use eithergate::domain::{FaceFault, LivenessPolicy, View, Watch};
 use eithergate::wire::worker::Tracking;
-use stage::{Outcome, is_applied, must, program};
+use rig::{LIMIT, alarm, gate, output, pictures, script, with_camera};
+use stage::{Outcome, must};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -19,53 +21,6 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_eithergate-face");
-/// Generous: two cores may be busy with other tests.
-const LIMIT: Duration = Duration::from_secs(60);
-
-fn script(path: &Path, text: &str) -> std::io::Result<()> {
-    fs::write(path, format!("#!/bin/sh\n{text}\n"))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-}
-
-/// A folder with a daemon that finds its programs in it first.
-fn daemon_with(programs: &Path) -> std::io::Result<PathBuf> {
-    let wrapper = programs.join("eithergate");
-    let path = std::env::var("PATH").unwrap_or_default();
-    let (real, programs_text) = (program(), programs.display());
-    script(&wrapper, &format!("PATH='{programs_text}:{path}' exec '{}' \"$@\"", real.display()))?;
-    symlink(WORKER, programs.join("eithergate-face"))?;
-    Ok(wrapper)
-}
-
-/// A gate with a camera section of its own, its worker looking.
-fn gate(
-    programs: &Path,
-    pictures: &Pictures,
-    camera: &str,
-) -> Result<World, Box<dyn std::error::Error>> {
-    let stage = Stage { program: daemon_with(programs)?, pictures: Some(pictures), sabotage: None };
-    let mut world = World::build(stage, &|_| {}).map_err(|e| format!("{e:?}"))?;
-    assert!(world.eyes.wait(0, LIMIT, is_applied).is_some(), "no allowlist was applied");
-    let file = world.path("gate.toml");
-    let text = fs::read_to_string(&file)?;
-    let (before, _) = text.split_once("[camera]").ok_or("the stage has no camera")?;
-    must(world.crash_gate());
-    fs::write(&file, format!("{before}[camera]\n{camera}\n"))?;
-    must(world.start_gate());
-    Ok(world)
-}
-
-fn pictures() -> Result<Pictures, Box<dyn std::error::Error>> {
-    Ok(Pictures::find(None).map_err(|e| format!("{e:?}"))?)
-}
-
-fn output(name: &'static str, want: bool) -> impl Fn(&Sight) -> bool {
-    move |sight| matches!(sight, Sight::Output { name: n, active } if n == name && *active == want)
-}
-
-fn alarm(kind: &'static str, alarm: &'static str) -> impl Fn(&Sight) -> bool {
-    move |sight| sight.is_event(kind, &[("alarm", alarm), ("door", "main")])
-}
 
 /// Takes exactly the arguments that the preset must give, and then plays the stage's folder.
 #[test]
@@ -146,12 +101,7 @@ fn who_lies_in_the_picture_of_a_camera_on_its_side_is_turned_upright() -> Outcom
 
     must(world.settle());
     for (rotation, picture) in [("", &lying), ("rotation = 270", &lying), ("", resident)] {
-        must(world.crash_gate());
-        let file = world.path("gate.toml");
-        let text = fs::read_to_string(&file)?;
-        let (before, _) = text.split_once("[camera]").ok_or("no camera")?;
-        fs::write(&file, format!("{before}[camera]\n{}\n", camera(rotation)))?;
-        must(world.start_gate());
+        with_camera(&mut world, &camera(rotation))?;
         assert!(world.face_is_up(LIMIT));
         let mark = world.eyes.mark();
         must(world.show(Some(picture)));

@@ -234,8 +234,9 @@ impl Gate {
                 Command::Keep(fact) => self.keep(&fact, None),
                 Command::KeepFirst { ticket, fact } => self.keep(&fact, Some(ticket)),
                 Command::Show { reader, signal } => {
-                    self.attend(now, signal);
-                    self.readers.show(now, reader, signal);
+                    if self.attend(now, reader, signal) {
+                        self.readers.show(now, reader, signal);
+                    }
                 }
                 Command::Claim { pin } => self.claim(pin),
             }

@@ -8,13 +8,24 @@ use std::sync::atomic::Ordering;
 
 /// Whoever was answered at a reader isn't given the camera's advice for so long.
 const ANSWERED: Duration = Duration::from_secs(5);
+/// And so long the answer itself is to be seen, whatever the camera makes of who stands there.
+const SPEAKS: Duration = Duration::from_secs(2);
 
 impl Gate {
-    /// Notes what a reader is about to show: somebody who is served by their card, and stands before the camera with
-    /// it, must not be told to use it.
-    pub(super) fn attend(&mut self, now: Instant, signal: Signal) {
-        if matches!(signal, Signal::Granted | Signal::Denied | Signal::EnterPin) {
-            self.answered = Some(now);
+    /// Notes what a reader is about to show, and says whether it should: somebody who is served by their card, and
+    /// stands before the camera with it, must not be told to use it.
+    pub(super) fn attend(&mut self, now: Instant, reader: ReaderId, signal: Signal) -> bool {
+        let Some(face) = &self.parts.config.face else { return true };
+        let reader = self.parts.config.readers.get(usize::from(reader.0));
+        match signal {
+            Signal::Granted | Signal::Denied | Signal::EnterPin => {
+                if reader.is_some_and(|r| r.door == face.door && r.heading == Heading::In) {
+                    self.answered = Some(now);
+                }
+                true
+            }
+            Signal::UseYourCard => self.answered.is_none_or(|at| now.since(at) >= SPEAKS),
+            _ => true,
         }
     }
 

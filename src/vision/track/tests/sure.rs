@@ -82,6 +82,67 @@ fn a_head_that_turns_is_alive() {
     );
 }
 
+/// What whoever stands there is told, and what the gate is told of them, in tenths of a second.
+fn timeline(gate: &Gate) -> String {
+    let mut all: Vec<(u64, String)> = Vec::new();
+    for (at, hint) in &gate.hints {
+        let hint = match hint {
+            Hint::TurnHead => "turn your head a little",
+            Hint::UseCard => "use your card",
+            Hint::HoldStill => "hold still",
+            other => panic!("{other:?}"),
+        };
+        all.push((*at, hint.to_owned()));
+    }
+    for ((at, who), alive) in gate.seen.iter().zip(&gate.liveness) {
+        let who = who.map_or("a stranger".to_owned(), |n| format!("resident {n}"));
+        all.push((*at, format!("{who}, {alive:?}")));
+    }
+    all.sort();
+    all.iter().map(|(at, what)| format!("{}.{} s {what}\n", at / 1000, at / 100 % 10)).collect()
+}
+
+/// Ann comes before the camera at 0.1 s, is known at 0.7 s, and stands perfectly still. She is told to turn as soon as she
+/// has stayed, before it is even known who she is; a card is asked for within 1.5 s, as of everybody; and when she
+/// turns later, she is let in all the same.
+#[test]
+fn who_stands_still_is_told_to_turn_at_once_and_let_in_whenever_they_do() {
+    let mut gate = motion();
+    gate.play(20, || vec![turned(0.0, false, ANN)]);
+    gate.play(10, || vec![turned(8.0, false, ANN)]);
+    let told = "0.5 s turn your head a little
+                1.4 s use your card
+                2.1 s resident 1, Live";
+    assert_eq!(timeline(&gate).trim(), told.replace("                ", ""));
+
+    // She turns when she is told to, and no card is spoken of.
+    let mut gate = motion();
+    gate.play(9, || vec![turned(0.0, false, ANN)]);
+    gate.play(20, || vec![turned(8.0, false, ANN)]);
+    let told = "0.5 s turn your head a little
+                1.0 s resident 1, Live";
+    assert_eq!(timeline(&gate).trim(), told.replace("                ", ""));
+
+    // Blurred at first: what is wrong comes first, to turn with the first good frame.
+    let mut gate = motion();
+    gate.play(8, || vec![flawed(Hint::HoldStill, turned(0.0, false, ANN))]);
+    gate.play(10, || vec![turned(0.0, false, ANN)]);
+    gate.play(10, || vec![turned(8.0, false, ANN)]);
+    let told = "0.5 s hold still
+                0.9 s turn your head a little
+                1.4 s use your card
+                1.9 s resident 1, Live";
+    assert_eq!(timeline(&gate).trim(), told.replace("                ", ""));
+
+    // Never turned: refused after 4 s. A card was asked for long before, and opens as ever.
+    let mut gate = motion();
+    gate.play(50, || vec![turned(0.0, false, ANN)]);
+    let told = "0.5 s turn your head a little
+                1.4 s use your card
+                4.1 s resident 1, NotShown";
+    assert_eq!(timeline(&gate).trim(), told.replace("                ", ""));
+}
+
 #[test]
 fn a_picture_however_it_is_turned_is_asked_for_a_card_and_then_refused() {
     let mut gate = motion();
