@@ -48,6 +48,7 @@ fn measure(dir: &Path, trigger: Trigger) -> Result<(), Box<dyn Error>> {
         detector: models.join("detector.toml"),
         landmarks: models.join("landmarks.toml"),
         embedding: models.join("embedding.toml"),
+        former: None,
         liveness: None,
         pins: Vec::new(),
         threads: 1,

@@ -205,6 +205,7 @@ impl Rogue {
             detector: models.join("detector.toml"),
             landmarks: models.join("landmarks.toml"),
             embedding: models.join("embedding.toml"),
+            former: None,
             liveness: None,
             pins: Vec::new(),
             threads: 1,

@@ -280,6 +280,9 @@ impl Gate {
                 }
                 continue;
             }
+            if grant.heading == Heading::In {
+                self.desk.said.push(Command::Passed { subject: who });
+            }
             let (now, wall) = (self.desk.now, self.desk.wall);
             if let Some(fact) = self.inside.passed(who, grant.heading, now, wall) {
                 self.desk.keep(fact);

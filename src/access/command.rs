@@ -3,7 +3,7 @@
 use super::memory::Fact;
 use crate::domain::{
     Alarm, CardNumber, DoorId, DoorMode, Duration, Event, Heading, Key, LineState, Observation,
-    OperatorId, Pin, ReaderId, Signal, WallTime, Wire,
+    OperatorId, Pin, ReaderId, Signal, SubjectId, WallTime, Wire,
 };
 use serde::{Deserialize, Serialize};
 
@@ -123,4 +123,6 @@ pub enum Command {
     /// Whoever stands before the camera says that this is their PIN: where too many are enrolled to look for
     /// anybody, compare with those alone whose it is.
     Claim { pin: Pin },
+    /// Somebody who was let in has passed, as far as the door can tell. Where it can't, their time is over.
+    Passed { subject: SubjectId },
 }

@@ -1,7 +1,7 @@
 //! The control socket: what the command line asks of a running gate. JSON lines over a Unix socket in
 //! the run folder that only the gate's user (and root) may open; one question, one answer.
 
-use super::enrolled::{self, Answers};
+use super::enrolled::{self, Answers, Roll};
 use super::face::Supervisor;
 use super::health::Shared;
 use super::listen::{self, Heard, Tap};
@@ -111,6 +111,7 @@ pub(super) struct Desk {
     pub store: Store,
     pub shared: Arc<Shared>,
     pub face: FacePath,
+    pub roll: Arc<Roll>,
     pub answers: Arc<Answers>,
     pub tap: Arc<Tap>,
     pub buses: Arc<Buses>,

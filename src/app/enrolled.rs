@@ -2,10 +2,10 @@
 //! the worker after it, and what the worker acknowledges is waited for, because whoever asks for a removal
 //! wants to know that it is done.
 
-use super::control::{Consent, Desk, MAX_TEMPLATES};
+use super::control::{Consent, Desk, FacePath, MAX_TEMPLATES};
 use super::face::{Enrolled, FaceEvent, Supervisor};
 use crate::domain::{Directory, SubjectId};
-use crate::io::store::Store;
+use crate::io::store::{Store, StoreError};
 use crate::wire::template::{MAX_SEALED, Sealed};
 use crate::wire::worker::Refusal;
 use base64::Engine;
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The worker's answers kept for somebody who waits: more than one question brings.
@@ -30,6 +30,38 @@ struct Stored {
     subject: String,
     sealed: String,
     consent: Consent,
+}
+
+/// The enrolled, as they are changed: on disk, and then in the worker's memory.
+pub(super) struct Roll {
+    store: Store,
+    face: FacePath,
+    /// Held from the one to the other, so that nobody who is deleted meanwhile comes back.
+    changing: Mutex<()>,
+}
+
+impl Roll {
+    pub(super) fn new(store: Store, face: FacePath) -> Self {
+        Self { store, face, changing: Mutex::default() }
+    }
+
+    fn change(&self) -> MutexGuard<'_, ()> {
+        // Nothing is left half-done under this lock that the next change doesn't do anew.
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A subject's, readable ones alone.
+    fn of(&self, subject: &SubjectId) -> Result<Vec<(Stored, Sealed)>, StoreError> {
+        let records = self.store.templates_of(&subject.0)?;
+        Ok(records.iter().filter_map(|record| read(record)).collect())
+    }
+}
+
+fn read(record: &[u8]) -> Option<(Stored, Sealed)> {
+    let stored: Stored = serde_json::from_slice(record).ok()?;
+    let subject = stored.subject.parse().ok()?;
+    let bytes = STANDARD.decode(&stored.sealed).ok()?;
+    Some((stored, Sealed { subject, bytes }))
 }
 
 /// What the worker answered of late.
@@ -87,14 +119,8 @@ pub(super) fn roll(store: &Store) -> Enrolled {
         tracing::error!(%error, "the templates can't be read: nobody is recognised");
         Vec::new()
     });
-    let templates = records
-        .iter()
-        .filter_map(|record| {
-            let stored: Stored = serde_json::from_slice(record).ok()?;
-            let subject = stored.subject.parse().ok()?;
-            Some(Sealed { subject, bytes: STANDARD.decode(stored.sealed).ok()? })
-        })
-        .collect();
+    let sealed = |record: &Vec<u8>| read(record).map(|(_, sealed)| sealed);
+    let templates = records.iter().filter_map(sealed).collect();
     Enrolled { templates, apart: apart(store) }
 }
 
@@ -142,6 +168,7 @@ pub(super) fn enrol(
         records.push(serde_json::to_vec(&stored).map_err(|e| e.to_string())?);
         templates.push(Sealed { subject: id, bytes });
     }
+    let changing = desk.roll.change();
     desk.store.put_templates(&id.0, &records).map_err(|e| e.to_string())?;
     let count = templates.len();
     if let Ok(all) = desk.store.templates() {
@@ -160,6 +187,7 @@ pub(super) fn enrol(
         }
         let _ = face.look_alikes(id);
     });
+    drop(changing);
     if !told {
         return Ok(json!({ "templates": count, "taken": Value::Null, "look_alikes": Value::Null }));
     }
@@ -213,6 +241,7 @@ pub fn sealed(after: Option<&str>, store: &Store) -> Result<Value, String> {
 /// `removed` is what the worker has acknowledged, or null where none runs.
 pub(super) fn forget(name: &str, desk: &Desk) -> Result<Value, String> {
     let id = subject(name)?;
+    let changing = desk.roll.change();
     let templates = desk.store.remove_enrolled(&id.0).map_err(|e| e.to_string())?;
     if let Ok(all) = desk.store.templates() {
         desk.shared.health().face.templates = all.len();
@@ -220,6 +249,7 @@ pub(super) fn forget(name: &str, desk: &Desk) -> Result<Value, String> {
     desk.answers.clear();
     let mut busy = false;
     let told = tell(desk, |face| busy = face.forget(id).is_err());
+    drop(changing);
     let removed = (told && !busy).then(|| {
         desk.answers.wait(Instant::now() + PATIENCE, |event| match event {
             FaceEvent::Forgotten { subject } if *subject == id => Some(()),
@@ -232,6 +262,44 @@ pub(super) fn forget(name: &str, desk: &Desk) -> Result<Value, String> {
         None => Value::Null,
     };
     Ok(json!({ "templates": templates, "removed": removed }))
+}
+
+/// Somebody has passed whom the former model knew: keeps what the current model saw of them, by the consent that
+/// their other templates rest on, which go with the last one. Who was deleted meanwhile stays deleted.
+pub(super) fn cross(sealed: Sealed, last: bool, roll: &Roll) {
+    let changing = roll.change();
+    let kept = add(&sealed, last, roll);
+    match kept {
+        Ok(true) => {
+            tracing::info!(last, "a resident moves across to the current embedding model");
+            let face = roll.face.lock().unwrap_or_else(PoisonError::into_inner);
+            // One that is too busy has it from the store at the worker's next start.
+            let _ = face.as_ref().map(|face| face.enrol(sealed));
+        }
+        Ok(false) => {}
+        Err(error) => {
+            tracing::warn!(%error, "a resident does not move to the current model; next time they may");
+        }
+    }
+    drop(changing);
+}
+
+fn add(sealed: &Sealed, last: bool, roll: &Roll) -> Result<bool, StoreError> {
+    let mut held = roll.of(&sealed.subject)?;
+    let Some((first, _)) = held.first() else { return Ok(false) };
+    let (subject, consent) = (first.subject.clone(), first.consent.clone());
+    if last {
+        held.retain(|(_, of)| of.model() == sealed.model());
+    }
+    // Those of the former model go first.
+    held.sort_by_key(|(_, of)| of.model() == sealed.model());
+    let spare = (held.len() + 1).saturating_sub(MAX_TEMPLATES);
+    let new = Stored { subject, sealed: STANDARD.encode(&sealed.bytes), consent };
+    let all = held.drain(spare..).map(|(stored, _)| stored).chain([new]);
+    let records: Result<Vec<_>, _> = all.map(|stored| serde_json::to_vec(&stored)).collect();
+    let Ok(records) = records else { return Ok(false) };
+    roll.store.put_templates(&sealed.subject.0, &records)?;
+    Ok(true)
 }
 
 /// Somebody who is `name` was taken for `other`: from now on nearly is not enough between them.
@@ -255,6 +323,46 @@ fn tell(desk: &Desk, say: impl FnOnce(&Supervisor)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A record as the store has it, of a template that begins as one of this model.
+    fn record(model: u8, n: u8) -> Result<Vec<u8>, serde_json::Error> {
+        let consent = Consent { notice: "2026-04".into(), given_at: 7 };
+        let sealed = STANDARD.encode(sealed(model, n).bytes);
+        serde_json::to_vec(&Stored { subject: "01".repeat(16), sealed, consent })
+    }
+
+    fn sealed(model: u8, n: u8) -> Sealed {
+        let mut bytes = vec![1];
+        bytes.extend([model; 32]);
+        bytes.push(n);
+        Sealed { subject: SubjectId([1; 16]), bytes }
+    }
+
+    #[test]
+    fn who_crosses_keeps_the_consent_and_the_former_templates_until_the_last()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let store = Store::open(dir.path())?;
+        let roll = Roll::new(store.clone(), FacePath::default());
+        let id = [1; 16];
+        // Of somebody who isn't enrolled, or no more, nothing is kept.
+        cross(sealed(9, 0), false, &roll);
+        assert_eq!(store.templates()?.len(), 0);
+
+        let former: Result<Vec<_>, _> = (0..MAX_TEMPLATES as u8).map(|n| record(8, n)).collect();
+        store.put_templates(&id, &former?)?;
+        cross(sealed(9, 100), false, &roll);
+        // There is room for so many; of the former model's, the first has gone.
+        let held = roll.of(&SubjectId(id))?;
+        let last_byte = |(_, s): &(Stored, Sealed)| s.bytes.last().copied();
+        assert_eq!((held.len(), held.first().and_then(last_byte)), (MAX_TEMPLATES, Some(1)));
+        assert_eq!(held.last().and_then(last_byte), Some(100));
+        cross(sealed(9, 101), true, &roll);
+        let held = roll.of(&SubjectId(id))?;
+        assert_eq!(held.iter().map(last_byte).collect::<Vec<_>>(), [Some(100), Some(101)]);
+        assert!(held.iter().all(|(stored, _)| stored.consent.notice == "2026-04"));
+        Ok(())
+    }
 
     #[test]
     fn only_answers_are_kept_and_not_for_ever() {

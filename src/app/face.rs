@@ -35,6 +35,8 @@ pub struct Options {
     pub detector: PathBuf,
     pub landmarks: PathBuf,
     pub embedding: PathBuf,
+    /// The manifest of the embedding model that it replaces.
+    pub former: Option<PathBuf>,
     /// The manifest of an anti-spoofing model, where there is one.
     pub liveness: Option<PathBuf>,
     /// Of the manifests that may be loaded; empty for any.
@@ -86,6 +88,12 @@ pub enum FaceEvent {
     Hint(Hint),
     /// By which terms people are found from now on.
     Terms(Terms),
+    /// Somebody is known by the former model: what to enrol of them once they have passed.
+    Crossing {
+        sealed: Sealed,
+        /// With it the former model's templates of this subject may go.
+        last: bool,
+    },
     /// The answer to [`Supervisor::look_alikes`]: who may be taken for this subject.
     LookAlikes {
         subject: SubjectId,

@@ -2,6 +2,7 @@
 //! disk, model or network.
 
 mod camera;
+mod crossing;
 mod face;
 mod horizon;
 mod memory;
@@ -12,6 +13,7 @@ mod recorder;
 
 use super::Event;
 use super::control::FacePath;
+use super::enrolled::Roll;
 use super::face::{FaceEvent, Supervisor};
 use super::feed::Feed;
 use super::health::{AlarmHealth, AllowlistHealth, DoorHealth, JournalHealth, Shared};
@@ -31,6 +33,7 @@ use crate::io::store::Writer;
 use crate::io::{PinError, Pins};
 use crate::record::Witness;
 use crate::wire::payload::{self, Ack};
+use crossing::Crossings;
 use horizon::Horizon;
 pub(super) use memory::facts;
 pub(super) use orders::{Orders, order_of};
@@ -61,6 +64,7 @@ pub(super) struct Parts {
     pub shared: Arc<Shared>,
     pub edges_lost: Arc<AtomicBool>,
     pub face: FacePath,
+    pub roll: Arc<Roll>,
     pub tap: Arc<Tap>,
     pub buses: Arc<Buses>,
 }
@@ -82,6 +86,7 @@ pub(super) struct Gate {
     answered: Option<Instant>,
     /// A claim is being looked up.
     claiming: Arc<AtomicBool>,
+    crossings: Crossings,
 }
 
 impl Gate {
@@ -101,6 +106,7 @@ impl Gate {
             health_due: now,
             answered: None,
             claiming: Arc::default(),
+            crossings: Crossings::default(),
             parts,
         })
     }
@@ -239,6 +245,7 @@ impl Gate {
                     }
                 }
                 Command::Claim { pin } => self.claim(pin),
+                Command::Passed { subject } => self.passed(&subject),
             }
         }
         self.commands = commands;
@@ -338,6 +345,10 @@ impl Gate {
                 return Ok(());
             }
             FaceEvent::Terms(terms) => self.terms(&terms),
+            FaceEvent::Crossing { sealed, last } => {
+                self.crosses(sealed, last);
+                return Ok(());
+            }
             FaceEvent::LookAlikes { others, .. } => {
                 if !others.is_empty() {
                     tracing::warn!(

@@ -155,6 +155,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
     let buses = Arc::new(readers::Buses::start(&config, &sender)?);
     let shared = Arc::new(health::Shared::new(&config, allowlist.clone(), extent.acked));
     let face = control::FacePath::default();
+    let roll = Arc::new(enrolled::Roll::new(store.clone(), face.clone()));
     let tap = Arc::new(listen::Tap::default());
     let mut gate = Gate::new(gate::Parts {
         config: config.clone(),
@@ -169,6 +170,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
         shared: shared.clone(),
         edges_lost,
         face: face.clone(),
+        roll: roll.clone(),
         tap: tap.clone(),
         buses: buses.clone(),
     })?;
@@ -188,6 +190,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
         store: store.clone(),
         shared: shared.clone(),
         face: face.clone(),
+        roll,
         answers: answers.clone(),
         tap,
         buses,

@@ -17,6 +17,7 @@ pub fn face_options(face: &Face) -> face::Options {
         detector: models.join("detector.toml"),
         landmarks: models.join("landmarks.toml"),
         embedding: models.join(&face.embedding),
+        former: face.former_embedding.as_ref().map(|name| models.join(name)),
         liveness: face.liveness_model.as_ref().map(|name| models.join(name)),
         pins: face.pins.clone(),
         threads: face.threads,

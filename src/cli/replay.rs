@@ -172,6 +172,7 @@ impl Printer {
                 }
                 Command::Keep(fact) => json!({"at": now, "keep": fact}),
                 Command::Claim { .. } => json!({"at": now, "claim": true}),
+                Command::Passed { .. } => json!({"at": now, "passed": true}),
                 Command::KeepFirst { ticket, fact } => {
                     json!({"at": now, "keep_first": fact, "ticket": ticket})
                 }
@@ -215,6 +216,7 @@ impl Printer {
                     format!("{:27}{} shows {signal:?}", "", self.reader(*reader))
                 }
                 Command::Claim { .. } => format!("{:27}looks for whose PIN it is", ""),
+                Command::Passed { .. } => format!("{:27}knows who has passed", ""),
                 Command::Keep(fact) => {
                     let fact = serde_json::to_value(fact).unwrap_or_default();
                     format!("{:27}remembers {}", "", words(&fact))

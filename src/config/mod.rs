@@ -262,6 +262,8 @@ pub struct Face {
     pub models: Option<PathBuf>,
     /// The embedding's manifest, a file in `models`.
     pub embedding: String,
+    /// That of the one it replaces, while residents move across.
+    pub former_embedding: Option<String>,
     /// sha256 of the manifests that may be loaded; empty for any.
     pub pins: Vec<ModelHash>,
     pub threads: u8,

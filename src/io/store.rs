@@ -248,6 +248,12 @@ impl Store {
         Ok(found)
     }
 
+    /// Those of one subject.
+    pub fn templates_of(&self, subject: &[u8; 16]) -> Result<Vec<Vec<u8>>, StoreError> {
+        let entries = self.trees()?.templates.scan_prefix(subject);
+        entries.map(|entry| Ok(entry?.1.to_vec())).collect()
+    }
+
     /// Keeps sealed templates for a subject in place of any it had; durable when this returns.
     pub fn put_templates(&self, subject: &[u8; 16], sealed: &[Vec<u8>]) -> Result<(), StoreError> {
         self.has_space()?;

@@ -1,15 +1,14 @@
 //! The chain of networks, from a picture to faces and from a face to a template.
 
 use super::detector::{Detection, Region, anchors, detect, suppress};
-use super::fusion::Cohort;
-use super::geometry::{Bounds, Similarity};
+use super::embedder::Embedder;
+use super::geometry::Bounds;
 use super::landmarks::{Mesh, place};
 use super::liveness::{EYES, PATCH, PUPILS, View};
-use super::manifest::{Detector, Embedding, Evidence, Kind, Landmarks, Manifest, Meaning};
+use super::manifest::{Detector, Kind, Landmarks, Manifest};
 use super::network::{Model, ModelError};
 use super::picture::Picture;
 use super::quality::upright;
-use super::sample::{Border, sample};
 use super::spoof::SpoofModel;
 use super::template::{BadTemplate, Space, Template};
 use super::track::Sighting;
@@ -34,16 +33,10 @@ pub struct Chain {
     anchors: Vec<[f32; 2]>,
     landmarks: Model,
     placing: Landmarks,
-    embedding: Model,
-    aligning: Alignment,
-    space: Space,
+    embedding: Embedder,
+    /// The embedding that is being replaced.
+    former: Option<Embedder>,
     spoof: Option<SpoofModel>,
-}
-
-/// The embedding's alignment, its points in continuous coordinates of the input.
-struct Alignment {
-    landmarks: Vec<usize>,
-    points: Vec<[f32; 2]>,
 }
 
 /// A face in a picture. `Debug` shows the box and the scores, not the points, which are overwritten with
@@ -93,7 +86,7 @@ pub enum ChainError {
     Alignment,
 }
 
-fn unfit<T>(manifest: &Manifest, why: impl Into<String>) -> Result<T, ModelError> {
+pub(super) fn unfit<T>(manifest: &Manifest, why: impl Into<String>) -> Result<T, ModelError> {
     Err(ModelError { model: manifest.name.clone(), why: why.into() })
 }
 
@@ -110,37 +103,20 @@ impl Chain {
         if input.width != input.height {
             return unfit(landmarks.manifest(), "takes a picture that isn't square");
         }
-        let manifest = embedding.manifest();
-        let (Kind::Embedding(Embedding { alignment, .. }), Some(space)) =
-            (&manifest.kind, manifest.space())
-        else {
-            return unfit(manifest, "is no embedding");
-        };
-        if let Some(point) = alignment.landmarks.iter().find(|p| **p >= placing.points) {
-            let why = format!(
-                "aligns by landmark {point}, but {} has only {}",
-                landmarks.manifest().name,
-                placing.points
-            );
-            return unfit(manifest, why);
-        }
-        let aligning = Alignment {
-            landmarks: alignment.landmarks.clone(),
-            points: alignment.points.iter().map(|[x, y]| [x + 0.5, y + 0.5]).collect(),
-        };
+        let embedding = Embedder::new(embedding, landmarks.manifest(), &placing)?;
         let anchors = anchors(&detection.grids);
-        let spoof = None;
-        Ok(Self {
-            detector,
-            detection,
-            anchors,
-            landmarks,
-            placing,
-            embedding,
-            aligning,
-            space,
-            spoof,
-        })
+        let (former, spoof) = (None, None);
+        Ok(Self { detector, detection, anchors, landmarks, placing, embedding, former, spoof })
+    }
+
+    /// Has the embedding that this one replaces look at faces, too.
+    pub fn set_former(&mut self, embedding: Model) -> Result<(), ModelError> {
+        let former = Embedder::new(embedding, self.landmarks.manifest(), &self.placing)?;
+        if former.space().model == self.space().model {
+            return unfit(former.manifest(), "is the current embedding model: name the one before");
+        }
+        self.former = Some(former);
+        Ok(())
     }
 
     /// Has an anti-spoofing model look at faces, too.
@@ -153,17 +129,19 @@ impl Chain {
         self.spoof.is_some()
     }
 
-    /// What the embedding's manifest says of its certainty: evidence, if there is any, and cohort.
-    pub fn certainty(&self) -> (Option<Evidence>, Option<Cohort>) {
-        match &self.embedding.manifest().kind {
-            Kind::Embedding(embedding) => (embedding.evidence.clone(), embedding.cohort.clone()),
-            _ => (None, None),
-        }
+    /// The embedding in use.
+    pub fn embedding(&self) -> &Embedder {
+        &self.embedding
+    }
+
+    /// The one it replaces, where there is one.
+    pub fn former(&self) -> Option<&Embedder> {
+        self.former.as_ref()
     }
 
     /// Where this chain's templates live.
     pub fn space(&self) -> &Space {
-        &self.space
+        self.embedding.space()
     }
 
     /// What is used, for people: detector, landmarks, embedding.
@@ -174,9 +152,11 @@ impl Chain {
     /// Runs each model once on nothing, so that what the inference library still has of its last run is
     /// nobody's face.
     pub fn forget(&mut self) -> Result<(), ModelError> {
-        for model in [&mut self.detector, &mut self.landmarks, &mut self.embedding] {
+        for model in [&mut self.detector, &mut self.landmarks] {
             model.run(|_, input| input.fill(0.0))?;
         }
+        self.embedding.forget()?;
+        self.former.as_mut().map_or(Ok(()), Embedder::forget)?;
         self.spoof.as_mut().map_or(Ok(()), SpoofModel::forget)
     }
 
@@ -214,12 +194,16 @@ impl Chain {
 
     /// The template of a face found in this picture.
     pub fn template(&mut self, picture: &Picture, face: &Face) -> Result<Template, ChainError> {
-        let (to_picture, _) = self.aligning.fit(&face.mesh).ok_or(ChainError::Alignment)?;
-        let index = self.embedding.manifest().output(Meaning::Template).unwrap_or(usize::MAX);
-        let network = self.embedding.run(|manifest, out| {
-            sample(picture, &to_picture, Border::Black, &manifest.input, out);
-        })?;
-        Ok(self.space.template(network.output(index).to_vec())?)
+        self.embedding.template(picture, &face.mesh)
+    }
+
+    /// The same by the embedding that is being replaced; `None` without one.
+    pub fn former_template(
+        &mut self,
+        picture: &Picture,
+        face: &Face,
+    ) -> Result<Option<Template>, ChainError> {
+        self.former.as_mut().map(|former| former.template(picture, &face.mesh)).transpose()
     }
 
     /// How likely a face is a living one, less what the anti-spoofing model's manifest asks for; `None` without one.
@@ -247,7 +231,7 @@ impl Chain {
     }
 
     fn face(&self, picture: &Picture, detection: &Detection, mesh: Mesh) -> Face {
-        let fit = self.aligning.fit(&mesh.points).map_or(0.0, |(to_picture, misfit)| {
+        let fit = self.embedding.fit(&mesh.points).map_or(0.0, |(to_picture, misfit)| {
             to_picture.scale().min(1.0 - misfit / USELESS_MISFIT)
         });
         Face {
@@ -260,28 +244,6 @@ impl Chain {
             mesh: mesh.points,
             depths: mesh.depths,
         }
-    }
-}
-
-impl Alignment {
-    /// From the embedding's input to the picture, in the least-squares sense in the picture, and how
-    /// badly the points fit: their root mean square error over their spread.
-    fn fit(&self, mesh: &[[f32; 2]]) -> Option<(Similarity, f32)> {
-        let on_face: Option<Vec<_>> =
-            self.landmarks.iter().map(|i| mesh.get(*i).copied()).collect();
-        let on_face = on_face?;
-        let to_picture = Similarity::fit(&self.points, &on_face)?;
-        let count = on_face.len() as f32;
-        let centre =
-            on_face.iter().fold([0.0, 0.0], |c, p| [c[0] + p[0] / count, c[1] + p[1] / count]);
-        let squared = |p: &[f32; 2], q: [f32; 2]| (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2);
-        let (mut error, mut spread) = (0.0, 0.0);
-        for (point, there) in self.points.iter().zip(&on_face) {
-            let (x, y) = to_picture.apply(point[0], point[1]);
-            error += squared(there, [x, y]);
-            spread += squared(there, centre);
-        }
-        Some((to_picture, (error / spread).sqrt()))
     }
 }
 

@@ -113,6 +113,16 @@ impl Gallery {
         self.rows_of.len()
     }
 
+    /// How many of them aren't in another gallery.
+    pub fn subjects_but(&self, other: &Gallery) -> usize {
+        self.rows_of.keys().filter(|subject| !other.rows_of.contains_key(subject)).count()
+    }
+
+    /// How many templates a subject has.
+    pub fn templates(&self, subject: &SubjectId) -> usize {
+        self.rows_of.get(subject).map_or(0, Vec::len)
+    }
+
     pub fn add(&mut self, subject: SubjectId, template: &Template) -> Result<(), WrongModel> {
         let template = self.compared(template)?;
         if self.blocks.last().is_none_or(Block::is_full) {

@@ -12,6 +12,7 @@ mod attention;
 mod certainty;
 mod chain;
 mod detector;
+mod embedder;
 mod fusion;
 mod gallery;
 mod geometry;
@@ -37,6 +38,7 @@ pub use certainty::{
     BadDistances, Distances, Expected, MAX_CLAIMED, Targets, Terms, supported, terms, threshold,
 };
 pub use chain::{Chain, ChainError, Face, MAX_FACES};
+pub use embedder::Embedder;
 pub use fusion::{BadCohort, Cohort, fuse};
 pub use gallery::{Gallery, Nearest};
 pub use geometry::Bounds;
@@ -46,7 +48,7 @@ pub use manifest::{BadManifest, Evidence, Kind, Manifest, Metric, MetricKind};
 pub use network::{Model, ModelError, Network, NetworkError};
 pub use picture::{BadPicture, MAX_PIXELS, MAX_SIDE, Picture};
 pub use quality::{Gates, Quality};
-pub use roster::{Found, Roster};
+pub use roster::{Crossing, Found, Roster};
 pub use scene::Scene;
 pub use template::{BadTemplate, Space, Template, WrongModel};
 pub use track::{Look, Options, Presence, Said, Sighting, Tracker};

@@ -1,9 +1,13 @@
 //! Who is enrolled at this gate, and by which terms a face is found among them: the threshold that holds for
-//! as many people as there are, look-alikes, pairs that were taken for each other, and claims.
+//! as many people as there are, look-alikes, pairs that were taken for each other, and claims. While a site
+//! changes its embedding model, those who are known by the former one alone are found by that
+//! ([`changeover`]).
 //!
 //! Who may pass is not known here.
 
-use super::certainty::{Targets, Terms, terms};
+mod changeover;
+
+use super::certainty::{Targets, Terms, terms, threshold};
 use super::fusion::{Cohort, Fusion};
 use super::gallery::Gallery;
 use super::manifest::Evidence;
@@ -23,6 +27,10 @@ pub struct Roster {
     /// Each subject's templates so far, where they are compared as one.
     gathered: HashMap<SubjectId, Fusion>,
     apart: Separations,
+    /// Templates that were added.
+    held: usize,
+    /// Those who have yet to move across from another model.
+    former: Option<Box<Roster>>,
     /// `None` while people came or went and the terms have yet to be worked out.
     settled: Option<Settled>,
 }
@@ -30,15 +38,36 @@ pub struct Roster {
 struct Settled {
     margins: Margins,
     terms: Option<Terms>,
+    /// Nearer than this is beyond doubt.
+    sure: f32,
 }
 
 /// What was found for a face.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
     pub verdict: Verdict,
-    /// To the nearest one enrolled; infinite without any.
+    /// To the nearest one enrolled, in the metric of the model that found them; infinite without any.
     pub distance: f32,
+    /// The former model knows them beyond doubt, and the current one doesn't know them well enough yet: once
+    /// they have passed, what the current model sees of them may be enrolled.
+    pub crossing: Option<Crossing>,
 }
+
+/// Somebody on their way from one model to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crossing {
+    pub subject: SubjectId,
+    /// With this template they have as many as the current model asks for: the former model's may go.
+    pub last: bool,
+}
+
+/// How many templates a subject moves across with, where the model's evidence doesn't say with how many it was
+/// measured.
+const TEMPLATES: u32 = 3;
+/// Beyond doubt: what a tenth of the strangers that are accepted would reach; without evidence, so much of
+/// the plain threshold.
+const SURE_TARGET: f64 = 0.1;
+const SURE_PLAIN: f32 = 0.8;
 
 impl Roster {
     /// Nobody yet. `cohort` is used where the evidence was gathered with it.
@@ -54,42 +83,64 @@ impl Roster {
             None => Gallery::new(space),
         };
         let (gathered, apart) = (HashMap::new(), Separations::default());
-        Self { gallery, evidence, targets, gathered, apart, settled: None }
+        let (held, former, settled) = (0, None, None);
+        Self { gallery, evidence, targets, gathered, apart, held, former, settled }
     }
 
     pub fn space(&self) -> &Space {
         self.gallery.space()
     }
 
-    /// Templates to compare with.
-    pub fn len(&self) -> usize {
-        self.gallery.len()
+    /// Where the former model's templates live, as long as somebody is known by them.
+    pub fn former(&self) -> Option<&Space> {
+        self.former.as_ref().filter(|former| former.subjects() > 0).map(|former| former.space())
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.gallery.is_empty()
+    /// Templates held, of either model.
+    pub fn held(&self) -> usize {
+        self.held + self.former.as_ref().map_or(0, |former| former.held)
     }
 
+    /// Subjects, of either model.
     pub fn subjects(&self) -> usize {
-        self.gallery.subjects()
+        let elsewhere = |former: &Roster| former.gallery.subjects_but(&self.gallery);
+        self.gallery.subjects() + self.former.as_deref().map_or(0, elsewhere)
     }
 
     /// How many frames have to be fused before anybody is found, where that was measured.
     pub fn frames(&self) -> Option<u32> {
-        self.evidence.as_ref().map(|e| e.frames)
+        let former = self.former.as_ref().and_then(|former| former.frames());
+        self.evidence.as_ref().map(|e| e.frames).max(former)
     }
 
+    /// A template of either model.
     pub fn add(&mut self, subject: SubjectId, template: &Template) -> Result<(), WrongModel> {
-        self.settled = None;
-        if self.evidence.is_none() {
-            return self.gallery.add(subject, template);
+        if let Some(former) = self.former.as_mut().filter(|f| f.space().admit(template).is_ok()) {
+            return former.add_own(subject, template);
         }
+        self.add_own(subject, template)?;
+        if self.own(&subject) >= self.wanted()
+            && let Some(former) = &mut self.former
+        {
+            former.remove(&subject);
+        }
+        Ok(())
+    }
+
+    fn add_own(&mut self, subject: SubjectId, template: &Template) -> Result<(), WrongModel> {
+        self.settled = None;
         self.gallery.space().admit(template)?;
-        let gathered = self.gathered.entry(subject).or_default();
-        gathered.add(template, 1.0);
-        let fused = gathered.template(self.gallery.space()).ok_or(WrongModel)?;
-        self.gallery.remove(&subject);
-        self.gallery.add(subject, &fused)
+        if self.evidence.is_none() {
+            self.gallery.add(subject, template)?;
+        } else {
+            let gathered = self.gathered.entry(subject).or_default();
+            gathered.add(template, 1.0);
+            let fused = gathered.template(self.gallery.space()).ok_or(WrongModel)?;
+            self.gallery.remove(&subject);
+            self.gallery.add(subject, &fused)?;
+        }
+        self.held += 1;
+        Ok(())
     }
 
     /// Removes and overwrites all that is known of a subject; says how many templates were added.
@@ -98,42 +149,80 @@ impl Roster {
         self.apart.forget(subject);
         let gathered = self.gathered.remove(subject).map(|fusion| fusion.frames() as usize);
         let rows = self.gallery.remove(subject);
-        gathered.unwrap_or(rows)
+        let own = gathered.unwrap_or(rows);
+        self.held -= own;
+        own + self.former.as_mut().map_or(0, |former| former.remove(subject))
     }
 
     /// Somebody who is one of these was taken for the other.
     pub fn separate(&mut self, a: SubjectId, b: SubjectId) {
         self.apart.add(a, b);
+        if let Some(former) = &mut self.former {
+            former.separate(a, b);
+        }
     }
 
     /// Works the terms out anew if people came or went; gives them then. The inner `None`: the model's
     /// manifest has no evidence, so nothing can be promised.
     pub fn settle(&mut self) -> Option<Option<Terms>> {
-        if self.settled.is_some() {
+        let former = self.former.as_mut().and_then(|former| former.settle());
+        if self.settled.is_some() && former.is_none() {
             return None;
         }
+        if self.settled.is_none() {
+            self.settled = Some(self.settled_anew());
+        }
+        let own = self.settled.as_ref().and_then(|s| s.terms);
+        let Some(Settled { terms: former, .. }) =
+            self.former.as_ref().and_then(|former| former.settled.as_ref())
+        else {
+            return Some(own);
+        };
+        Some(own.zip(*former).map(|(own, former)| changeover::both(own, former)))
+    }
+
+    fn settled_anew(&self) -> Settled {
         let people = self.gallery.subjects() as u64;
         let plain = self.gallery.space().metric.threshold;
-        let terms = self.evidence.as_ref().map(|e| {
-            // Centred templates lie in a space of their own, of which the plain threshold says nothing.
-            let widest = if e.centred { f32::INFINITY } else { plain };
-            terms(&e.strangers, &e.residents, people, Targets { widest, ..self.targets })
-        });
-        let margins = Margins::new(terms.map_or(plain, |terms| terms.threshold));
-        self.settled = Some(Settled { margins, terms });
-        Some(terms)
+        let Some(evidence) = &self.evidence else {
+            return Settled { margins: Margins::new(plain), terms: None, sure: SURE_PLAIN * plain };
+        };
+        // Centred templates lie in a space of their own, of which the plain threshold says nothing.
+        let widest = if evidence.centred { f32::INFINITY } else { plain };
+        let targets = Targets { widest, ..self.targets };
+        let terms = terms(&evidence.strangers, &evidence.residents, people, targets);
+        let rarely = SURE_TARGET * targets.strangers_accepted;
+        let rarely = Targets { strangers_accepted: rarely, ..targets };
+        let sure = threshold(&evidence.strangers, terms.compared, rarely);
+        Settled { margins: Margins::new(terms.threshold), terms: Some(terms), sure }
     }
 
     /// More are enrolled than the model can tell from strangers: nobody is looked for without a claim.
     pub fn wants_claim(&self) -> bool {
-        let terms = self.settled.as_ref().and_then(|s| s.terms);
-        terms.is_some_and(|terms| terms.claim_needed)
+        let own = self.settled.as_ref().and_then(|s| s.terms);
+        own.is_some_and(|terms| terms.claim_needed)
+            || self.former.as_ref().is_some_and(|former| former.wants_claim())
     }
 
-    /// Looks for a fused template: among those who were claimed where a claim is wanted, else among all.
-    /// `None` if it is another model's, if there is no claim where one is wanted, or before [`Roster::settle`].
-    pub fn find(&self, template: &Template, claimed: Option<&[SubjectId]>) -> Option<Found> {
-        let Settled { margins, terms } = self.settled.as_ref()?;
+    /// Looks for a fused template, and for what the former model made of the same frames, where there is one:
+    /// among those who were claimed where a claim is wanted, else among all. `None` if it is another model's, if
+    /// there is no claim where one is wanted, or before [`Roster::settle`].
+    pub fn find(
+        &self,
+        template: &Template,
+        formerly: Option<&Template>,
+        claimed: Option<&[SubjectId]>,
+    ) -> Option<Found> {
+        let own = self.find_own(template, claimed)?;
+        let Some((former, formerly)) = self.former.as_ref().zip(formerly) else { return Some(own) };
+        let before = former.find_own(formerly, claimed)?;
+        let mut found = changeover::agree(own, before);
+        found.crossing = self.crossing(template, &own, former, &before);
+        Some(found)
+    }
+
+    fn find_own(&self, template: &Template, claimed: Option<&[SubjectId]>) -> Option<Found> {
+        let Settled { margins, terms, .. } = self.settled.as_ref()?;
         let nearest = if terms.is_some_and(|terms| terms.claim_needed) {
             let compared = terms.map_or(0, |terms| terms.compared) as usize;
             let claimed = claimed?;
@@ -141,20 +230,25 @@ impl Roster {
         } else {
             self.gallery.nearest(template)
         };
-        Some(match nearest.ok()? {
-            Some(nearest) => {
-                let verdict = judge(&nearest, margins, &self.apart);
-                Found { verdict, distance: nearest.distance }
-            }
-            None => Found { verdict: Verdict::Nobody, distance: f32::INFINITY },
-        })
+        let (verdict, distance) = match nearest.ok()? {
+            Some(nearest) => (judge(&nearest, margins, &self.apart), nearest.distance),
+            None => (Verdict::Nobody, f32::INFINITY),
+        };
+        Some(Found { verdict, distance, crossing: None })
     }
 
     /// Who is so near to a subject that they may be taken for each other, the nearest first.
     pub fn look_alikes(&self, subject: &SubjectId) -> Vec<SubjectId> {
         let Some(Settled { margins, .. }) = &self.settled else { return Vec::new() };
         let found = self.gallery.look_alikes(subject, margins.threshold);
-        found.into_iter().map(|(other, _)| other).collect()
+        let mut found: Vec<_> = found.into_iter().map(|(other, _)| other).collect();
+        let formerly = self.former.iter().flat_map(|former| former.look_alikes(subject));
+        for other in formerly {
+            if !found.contains(&other) {
+                found.push(other);
+            }
+        }
+        found
     }
 }
 
@@ -198,7 +292,7 @@ mod tests {
     }
 
     fn verdict(roster: &Roster, x: f32, y: f32) -> Option<Verdict> {
-        roster.find(&template(x, y), None).map(|f| f.verdict)
+        roster.find(&template(x, y), None, None).map(|f| f.verdict)
     }
 
     #[test]
@@ -206,13 +300,14 @@ mod tests {
         let mut roster = Roster::new(SPACE, None, None, Targets::default());
         assert_eq!(verdict(&roster, 0.0, 0.0), None, "before its terms are settled");
         assert_eq!(roster.settle(), Some(None));
-        let nobody = Some(Found { verdict: Verdict::Nobody, distance: f32::INFINITY });
-        assert_eq!(roster.find(&template(0.0, 0.0), None), nobody);
+        let nobody =
+            Some(Found { verdict: Verdict::Nobody, distance: f32::INFINITY, crossing: None });
+        assert_eq!(roster.find(&template(0.0, 0.0), None, None), nobody);
         roster.add(id(1), &template(0.0, 0.0))?;
         roster.add(id(1), &template(3.0, 0.0))?;
         assert_eq!(roster.settle(), Some(None));
         assert_eq!(roster.settle(), None, "nothing new");
-        assert_eq!((roster.len(), roster.subjects(), roster.frames()), (2, 1, None));
+        assert_eq!((roster.held(), roster.subjects(), roster.frames()), (2, 1, None));
         // Each template for itself.
         assert_eq!(verdict(&roster, 0.0, 0.49), Some(Verdict::One(id(1))));
         assert_eq!(verdict(&roster, 3.0, 0.49), Some(Verdict::One(id(1))));
@@ -246,10 +341,10 @@ mod tests {
         roster.add(id(1), &template(0.0, 0.0))?;
         roster.add(id(1), &template(2.0, 0.0))?;
         roster.settle();
-        assert_eq!(roster.len(), 1);
+        assert_eq!((roster.held(), roster.gallery.len()), (2, 1));
         assert_eq!(verdict(&roster, 1.0, 0.0), Some(Verdict::One(id(1))));
         assert_eq!(verdict(&roster, 0.0, 0.0), Some(Verdict::Nobody));
-        assert_eq!((roster.remove(&id(1)), roster.remove(&id(1)), roster.len()), (2, 0, 0));
+        assert_eq!((roster.remove(&id(1)), roster.remove(&id(1)), roster.held()), (2, 0, 0));
         // What was gathered went too.
         roster.add(id(1), &template(4.0, 0.0))?;
         roster.settle();
@@ -269,7 +364,7 @@ mod tests {
         assert_eq!(verdict(&roster, 3.0, 0.0), None);
         let among = |claimed: &[u16], x| {
             let claimed: Vec<_> = claimed.iter().map(|n| id(*n)).collect();
-            roster.find(&template(x, 0.0), Some(&claimed)).map(|f| f.verdict)
+            roster.find(&template(x, 0.0), None, Some(&claimed)).map(|f| f.verdict)
         };
         assert_eq!(among(&[5, 1], 3.0), Some(Verdict::One(id(1))));
         assert_eq!(among(&[5, 2], 3.0), Some(Verdict::Nobody));

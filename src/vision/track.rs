@@ -6,7 +6,7 @@ mod presence;
 use super::fusion::Fusion;
 use super::geometry::Bounds;
 use super::liveness::Alive;
-use super::roster::{Found, Roster};
+use super::roster::{Crossing, Found, Roster};
 use super::template::{Space, Template};
 use super::verdict::Verdict;
 use crate::domain::{Duration, Hint, Instant, Liveness, LivenessPolicy, Observation, SubjectId};
@@ -79,6 +79,8 @@ pub struct Sighting<'a> {
 /// What a closer look at a face gives.
 pub struct Look {
     pub template: Template,
+    /// By the embedding model that is being replaced, where one is.
+    pub former: Option<Template>,
     /// What an anti-spoofing model gave, less what it asks for; `None` without one.
     pub living: Option<f32>,
 }
@@ -87,6 +89,9 @@ pub struct Look {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Said {
     Observation(Observation),
+    /// After an observation that names somebody who is to move across to the current model: what it has seen of
+    /// them, to be enrolled once they have passed.
+    Crossing(Crossing, Template),
     /// Said when it changes.
     Hint(Hint),
 }
@@ -117,8 +122,9 @@ struct Track {
     pupils_px: f32,
     /// When a template last fitted.
     checked_at: Instant,
-    /// The templates of its good frames, up to an answer.
+    /// The templates of its good frames, up to an answer; those of the former model beside them.
     fusion: Fusion,
+    former: Fusion,
     /// Who it is; waits for the face to be shown alive.
     answer: Option<Found>,
     alive: Alive,
@@ -264,25 +270,26 @@ impl Tracker {
         seen: &Sighting<'_>,
         look: &Look,
         roster: &Roster,
-    ) -> Option<Said> {
+    ) -> Vec<Said> {
         let (template, space) = (&look.template, roster.space());
         let Options { same_face, other_face, liveness, .. } = self.options;
         // Somebody already answered who turns up elsewhere is still the one presentation.
         let again = |t: &Track| t.concluded.is_some() && t.unlikeness(template, space) < same_face;
         if let Some(earlier) = self.tracks.iter().position(again) {
             self.join(now, earlier, index);
-            return None;
+            return Vec::new();
         }
-        let track = self.tracks.get_mut(index)?;
+        let Some(track) = self.tracks.get_mut(index) else { return Vec::new() };
         let unlike = track.unlikeness(template, space);
         if track.fusion.frames() > 0 && unlike > other_face {
             // Somebody else stands there now, and has yet to stay. Nothing gathered so far is theirs.
             *track = Track::new(now, track.bounds);
-            return None;
+            return Vec::new();
         }
         track.checked_at = now;
         if track.answer.is_none() {
             track.fusion.add(template, seen.quality);
+            look.former.iter().for_each(|template| track.former.add(template, seen.quality));
         }
         // Whose life this is must not be in doubt: another face in this place may be alive.
         if unlike < same_face || track.fusion.frames() == 1 {
@@ -290,10 +297,14 @@ impl Tracker {
         }
         let claimed = self.claim.as_ref().map(|claim| claim.among.as_slice());
         let options = Options { presence: self.presence, ..self.options };
-        let observation = track.conclude(&options, now, roster, claimed)?;
+        let Some(observation) = track.conclude(&options, now, roster, claimed) else {
+            return Vec::new();
+        };
+        let crossing = track.crossing(&observation, roster.space());
         // One claim, one presentation.
         self.claim = None;
-        Some(Said::Observation(observation))
+        let crossing = crossing.map(|(who, template)| Said::Crossing(who, template));
+        [Said::Observation(observation)].into_iter().chain(crossing).collect()
     }
 
     /// Looks whether somebody who was answered is still the one who stands there.
@@ -375,6 +386,7 @@ impl Track {
             pupils_px: 0.0,
             checked_at: now,
             fusion: Fusion::default(),
+            former: Fusion::default(),
             answer: None,
             alive: Alive::default(),
             concluded: None,
@@ -397,6 +409,12 @@ impl Track {
         (closeness < 1.0 && a < 2.0 * b && b < 2.0 * a).then_some(closeness)
     }
 
+    /// What may be enrolled of somebody once they have passed: nobody of whom a test of life was still wanting.
+    fn crossing(&self, seen: &Observation, space: &Space) -> Option<(Crossing, Template)> {
+        let crossing = self.answer?.crossing.filter(|_| seen.liveness != Liveness::NotShown)?;
+        Some((crossing, self.fusion.template(space)?))
+    }
+
     fn conclude(
         &mut self,
         options: &Options,
@@ -407,7 +425,9 @@ impl Track {
         let found = match self.answer {
             Some(found) => found,
             None => {
-                let found = roster.find(&self.fusion.template(roster.space())?, claimed)?;
+                let template = self.fusion.template(roster.space())?;
+                let formerly = roster.former().and_then(|space| self.former.template(space));
+                let found = roster.find(&template, formerly.as_ref(), claimed)?;
                 let matched = found.verdict != Verdict::Nobody;
                 let enough = if matched { options.min_frames } else { options.max_frames };
                 if self.fusion.frames() < enough {

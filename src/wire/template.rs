@@ -103,6 +103,15 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
+impl Sealed {
+    /// The model it was made with, as it says in clear; `None` if it is none of this version.
+    pub fn model(&self) -> Option<ModelHash> {
+        let (version, rest) = self.bytes.split_first()?;
+        let model = rest.first_chunk().filter(|_| *version == VERSION)?;
+        Some(ModelHash(*model))
+    }
+}
+
 impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sealed({} bytes)", self.bytes.len())
@@ -229,6 +238,10 @@ mod tests {
     #[test]
     fn opens_what_it_sealed() {
         assert_eq!(**open(&key(), &sealed(), &MODEL).unwrap(), [0.5, -1.0]);
+        assert_eq!(sealed().model(), Some(MODEL));
+        for bad in [&[][..], &[1; 32], &[2; 81]] {
+            assert_eq!(Sealed { subject: SUBJECT, bytes: bad.to_vec() }.model(), None);
+        }
     }
 
     #[test]

@@ -183,6 +183,14 @@ pub enum FromWorker {
     Watching { awake: bool },
     /// How the camera's view is, once that is known and when it changes.
     View(View),
+    /// After an observation of somebody who is known by the former model: a template by the current one, to be
+    /// kept and enrolled once they have passed.
+    Crossing {
+        #[serde(with = "sealed")]
+        sealed: Sealed,
+        /// With it the former model's templates of this subject may go.
+        last: bool,
+    },
 }
 
 /// By which terms people are found at a gallery of this size.
@@ -190,6 +198,8 @@ pub enum FromWorker {
 pub struct Terms {
     /// Subjects in the gallery.
     pub people: u64,
+    /// Those of them who have yet to move across from the former model; `None` where no model is being changed.
+    pub to_move: Option<u64>,
     /// Nearer than this matches, in the metric's own unit.
     pub threshold: f32,
     /// `None`: the model's manifest has no evidence, so nothing is promised.

@@ -2,10 +2,10 @@
 
 use crate::domain::{Instant, LivenessPolicy, SubjectId};
 use crate::vision::{
-    Bounds, Chain, ChainError, Expected, Face, Gates, Look, Options, Picture, Presence, Quality,
-    Roster, Said, Targets, Template, Tracker,
+    Bounds, Chain, ChainError, Embedder, Expected, Face, Gates, Look, Options, Picture, Presence,
+    Quality, Roster, Said, Targets, Template, Tracker,
 };
-use crate::wire::template::{ModelHash, OpenError, Sealed, TemplateKey, open};
+use crate::wire::template::{ModelHash, NONCE_LEN, OpenError, Sealed, TemplateKey, open, seal};
 use crate::wire::worker::{
     Certainty, Hello, MAX_CLAIMED, MAX_LOOK_ALIKES, Refusal, Share, Terms, Tracking,
 };
@@ -20,8 +20,7 @@ pub struct Looker {
     tracker: Tracker,
     roster: Roster,
     gates: Gates,
-    /// Templates taken, and pairs kept apart.
-    taken: usize,
+    /// Pairs kept apart.
     apart: usize,
     key: TemplateKey,
     /// Of frames that are upright.
@@ -38,13 +37,21 @@ impl Looker {
         if told.liveness == LivenessPolicy::Model && !chain.has_liveness_model() {
             return Err("liveness = \"model\" needs liveness_model, the manifest of one".into());
         }
-        let (evidence, cohort) = chain.certainty();
         let targets = Targets {
             strangers_accepted: told.strangers_accepted,
             residents_refused: told.residents_refused,
             ..Targets::default()
         };
-        let roster = Roster::new(*chain.space(), evidence, cohort, targets);
+        let roster = |embedding: &Embedder| {
+            let (evidence, cohort) = embedding.certainty();
+            Roster::new(*embedding.space(), evidence, cohort, targets)
+        };
+        let former = chain.former().map(roster);
+        let roster = roster(chain.embedding());
+        let roster = match former {
+            Some(former) => roster.after(former),
+            None => roster,
+        };
         let (width, height) = hello.upright();
         let options = options(&told, &roster, width, height);
         Ok(Self {
@@ -52,7 +59,6 @@ impl Looker {
             tracker: Tracker::new(options),
             roster,
             gates: Gates::default(),
-            taken: 0,
             apart: 0,
             key: hello.template_key,
             width,
@@ -66,10 +72,12 @@ impl Looker {
     }
 
     pub fn enrol(&mut self, sealed: &Sealed) -> Result<(), Refusal> {
-        if self.taken >= MAX_TEMPLATES {
+        if self.roster.held() >= MAX_TEMPLATES {
             return Err(Refusal::Full);
         }
-        let model = self.model();
+        // Of the former model, if it is; whatever else it says, it is held against the current one.
+        let former = self.chain.former().map(|former| ModelHash(former.space().model));
+        let model = former.filter(|f| sealed.model() == Some(*f)).unwrap_or(self.model());
         let mut numbers = open(&self.key, sealed, &model).map_err(|e| match e {
             OpenError::Malformed | OpenError::Version => Refusal::Malformed,
             OpenError::Model => Refusal::Model,
@@ -78,13 +86,19 @@ impl Looker {
         // Moved, not copied; the template wipes them.
         let template = Template::new(model.0, std::mem::take(&mut *numbers))
             .map_err(|_| Refusal::Malformed)?;
-        self.roster.add(sealed.subject, &template).map_err(|_| Refusal::Model)?;
-        self.taken += 1;
-        Ok(())
+        self.roster.add(sealed.subject, &template).map_err(|_| Refusal::Model)
+    }
+
+    /// Seals what is to be enrolled of somebody, as the gate keeps it.
+    pub fn seal(&self, subject: SubjectId, template: &Template) -> Result<Sealed, String> {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).map_err(|e| format!("no randomness: {e}"))?;
+        seal(&self.key, subject, &self.model(), template.values(), nonce)
+            .map_err(|e| format!("a template can't be sealed: {e}"))
     }
 
     pub fn forget(&mut self, subject: &SubjectId) {
-        self.taken = self.taken.saturating_sub(self.roster.remove(subject));
+        self.roster.remove(subject);
         self.tracker.forget(subject);
     }
 
@@ -116,6 +130,7 @@ impl Looker {
         };
         Some(Terms {
             people: self.roster.subjects() as u64,
+            to_move: self.roster.to_move().map(|n| n as u64),
             threshold: terms.map_or(self.roster.space().metric.threshold, |t| t.threshold),
             certainty: terms.map(|t| Certainty {
                 supported: t.supported,
@@ -161,12 +176,16 @@ impl Looker {
             })
             .collect();
         let chain = &mut self.chain;
+        // Once everybody has moved across, nobody pays for the former model any more.
+        let changing = self.roster.former().is_some();
         self.tracker.handle(captured_at, &sightings, &self.roster, |index| {
             let Some(face) = faces.get(index) else { return Ok(None) };
-            let look = chain
-                .template(&picture, face)
-                .and_then(|template| Ok(Look { template, living: chain.living(&picture, face)? }));
-            match look {
+            let mut look = || {
+                let template = chain.template(&picture, face)?;
+                let former = if changing { chain.former_template(&picture, face)? } else { None };
+                Ok(Look { template, former, living: chain.living(&picture, face)? })
+            };
+            match look() {
                 Ok(look) => Ok(Some(look)),
                 // This face, in this frame; the next may be better.
                 Err(ChainError::Alignment | ChainError::Template(_)) => Ok(None),

@@ -44,11 +44,11 @@ mod entry {
         Pictures(pictures::Command),
         /// Play the pictures of a folder as a camera would, for `capture` in a gate's configuration
         Frames(frames::Args),
-        /// Load the three models as the worker does, and name them
+        /// Load the models as the worker does, and name them
         #[command(hide = true)]
         Models {
-            /// Their manifests: detector, landmarks, embedding
-            #[arg(num_args = 3, required = true)]
+            /// Their manifests: detector, landmarks, embedding, and what else there is
+            #[arg(num_args = 3..=5, required = true)]
             manifests: Vec<PathBuf>,
         },
         /// The worker itself, started by the daemon

@@ -10,7 +10,7 @@ use crate::domain::{Clock, Instant};
 use crate::failure::Failure;
 use crate::io::clock::SystemClock;
 use crate::io::tflite;
-use crate::vision::{Chain, Picture, Said};
+use crate::vision::{Chain, Crossing, Picture, Said};
 use crate::wire::template::ModelHash;
 use crate::wire::worker::{ALIVE_EVERY, FromWorker, ToWorker, VERSION, encode};
 use clap::Args as ClapArgs;
@@ -34,6 +34,9 @@ pub struct Args {
     /// Manifest of the embedding model
     #[arg(long)]
     embedding: PathBuf,
+    /// Manifest of the embedding model that it replaces
+    #[arg(long)]
+    former: Option<PathBuf>,
     /// Manifest of an anti-spoofing model
     #[arg(long)]
     liveness: Option<PathBuf>,
@@ -156,11 +159,7 @@ fn turns(
                 let said = turning.upright(&frame, |upright| looker.look(upright, at));
                 let said = said.map_err(|e| End::Unfit(e.to_string()))?.map_err(End::Unfit)?;
                 for said in said {
-                    let message = match said {
-                        Said::Observation(observation) => FromWorker::Observed(observation),
-                        Said::Hint(hint) => FromWorker::Hint(hint),
-                    };
-                    say(socket, &message)?;
+                    say(socket, &put(looker, said).map_err(End::Unfit)?)?;
                 }
                 watcher.looked(frame.captured_at, looker.sees_somebody());
             }
@@ -185,6 +184,17 @@ fn turns(
     }
 }
 
+/// What was said, as the daemon is told it.
+fn put(looker: &Looker, said: Said) -> Result<FromWorker, String> {
+    Ok(match said {
+        Said::Observation(observation) => FromWorker::Observed(observation),
+        Said::Hint(hint) => FromWorker::Hint(hint),
+        Said::Crossing(Crossing { subject, last }, template) => {
+            FromWorker::Crossing { sealed: looker.seal(subject, &template)?, last }
+        }
+    })
+}
+
 /// Tells by which terms people are found, if people came or went.
 fn settle(socket: &UnixStream, looker: &mut Looker) -> Result<(), End> {
     looker.terms().map_or(Ok(()), |terms| say(socket, &FromWorker::Terms(terms)))
@@ -206,6 +216,9 @@ fn load(args: &Args) -> Result<(Chain, String), String> {
     let name = embedding.manifest().name.clone();
     let (detector, landmarks) = (model(&args.detector)?, model(&args.landmarks)?);
     let mut chain = Chain::new(detector, landmarks, embedding).map_err(|e| e.to_string())?;
+    if let Some(former) = &args.former {
+        chain.set_former(model(former)?).map_err(|e| e.to_string())?;
+    }
     if let Some(liveness) = &args.liveness {
         chain.set_liveness_model(model(liveness)?).map_err(|e| e.to_string())?;
     }

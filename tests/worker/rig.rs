@@ -63,6 +63,7 @@ impl Gate {
             detector: models.join("detector.toml"),
             landmarks: models.join("landmarks.toml"),
             embedding: models.join("embedding.toml"),
+            former: None,
             liveness: None,
             pins: Vec::new(),
             threads: 1,

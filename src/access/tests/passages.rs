@@ -84,6 +84,29 @@ fn one_persons_card_and_face_are_one_grant() {
 }
 
 #[test]
+fn who_passed_is_said_once_they_did_and_of_nobody_who_turned_round() {
+    play(
+        usual(),
+        "at 0s readers shown
+         at 1s face 1 -> unlock, AccessGranted face, reader 0 shows Granted
+         at 2s opens -> lock, AccessTaken face, person 1 passed
+         at 3s closes
+         at 20s face 1 -> unlock, AccessGranted face, reader 0 shows Granted
+         at 25s time -> lock, AccessNotTaken face",
+    );
+    // Where no contact can tell, whoever was let in is taken to have passed when their time is over.
+    let mut blind = usual();
+    blind.doors[0].contact = false;
+    blind.doors[0].relock_on_open = false;
+    play(
+        blind,
+        "at 0s readers shown
+         at 1s face 1 -> unlock, AccessGranted face, reader 0 shows Granted
+         at 6s time -> lock, person 1 passed",
+    );
+}
+
+#[test]
 fn two_that_were_let_in_are_both_seen_in_passing() {
     play(
         usual(),

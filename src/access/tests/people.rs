@@ -237,7 +237,7 @@ fn a_card_waits_for_its_pin_and_is_decided_once() {
          at 0s readers shown
          at 1s card 7 -> reader 0 shows EnterPin
          at 2s keys 1407# -> unlock, AccessGranted card, reader 0 shows Granted
-         at 3s opens -> lock, AccessTaken card
+         at 3s opens -> lock, AccessTaken card, person 7 passed
          at 4s closes
          # keys without a card open nothing: before a camera they claim to be somebody
          at 13s keys 1407# -> claim [1, 4, 0, 7]
@@ -362,7 +362,7 @@ fn under_threat_the_door_opens_as_always() {
          at 0s readers shown
          at 1s card 7 -> reader 0 shows EnterPin
          at 2s keys 1408# -> unlock, AccessGranted card, Duress card, AlarmRaised duress, AlarmCleared duress, reader 0 shows Granted
-         at 3s opens -> lock, AccessTaken card
+         at 3s opens -> lock, AccessTaken card, person 7 passed
          at 4s closes
          at 302s time -> AlarmRepeated duress (cause gone)
          at 400s guard acknowledges -> AlarmAcknowledged duress

@@ -290,7 +290,11 @@ impl Stage {
                     format!("reader {} shows {signal:?}", reader.0)
                 }
                 Command::Claim { pin } if self.shows => format!("claim {:?}", pin.digits()),
+                Command::Passed { subject } if self.shows => {
+                    format!("person {} passed", subject.0[0])
+                }
                 Command::Claim { .. }
+                | Command::Passed { .. }
                 | Command::Show { .. }
                 | Command::Keep(_)
                 | Command::KeepFirst { .. } => continue,

@@ -189,6 +189,9 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
                 lock(&self.status).terms = Some(terms);
                 (self.emit)(FaceEvent::Terms(terms));
             }
+            FromWorker::Crossing { sealed, last } => {
+                (self.emit)(FaceEvent::Crossing { sealed, last });
+            }
             FromWorker::LookAlikes { subject, others } => {
                 (self.emit)(FaceEvent::LookAlikes { subject, others });
             }
@@ -317,6 +320,7 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
             .arg(&options.landmarks)
             .arg("--embedding")
             .arg(&options.embedding)
+            .args(options.former.iter().flat_map(|path| ["--former".as_ref(), path.as_os_str()]))
             .args(
                 options.liveness.iter().flat_map(|path| ["--liveness".as_ref(), path.as_os_str()]),
             )

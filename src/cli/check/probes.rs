@@ -145,6 +145,7 @@ fn daemon(config: &Config) -> Vec<Finding> {
         ));
     }
     found.extend(terms(&health["face"]));
+    found.extend(changeover(&health["face"]["terms"]));
     found.extend(health["readers"].as_array().into_iter().flatten().map(reader));
     let overruns = health["card"]["overruns"].as_u64().unwrap_or(0);
     if overruns > 0 {
@@ -191,6 +192,23 @@ fn terms(face: &Value) -> Option<Finding> {
              residents refused {residents:.1} %"
         ),
     ))
+}
+
+/// How far a change of the embedding model has got.
+fn changeover(terms: &Value) -> Option<Finding> {
+    let (people, to_move) = (terms["people"].as_u64()?, terms["to_move"].as_u64()?);
+    Some(if to_move == 0 {
+        Finding::warn(
+            "model change",
+            format!("all {people} enrolled have moved to the current embedding model"),
+            "take former_embedding out of [face]: nothing needs it any more",
+        )
+    } else {
+        Finding::pass(
+            "model change",
+            format!("{to_move} of {people} enrolled are still known by the former model"),
+        )
+    })
 }
 
 /// One reader, as the running gate knows it.
@@ -312,6 +330,7 @@ fn models(face: &Face) -> Finding {
     let output = Command::new(places::face_program())
         .arg("models")
         .args([&options.detector, &options.landmarks, &options.embedding])
+        .args(&options.former)
         .args(&options.liveness)
         .stdin(Stdio::null())
         .output();

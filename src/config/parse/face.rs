@@ -18,6 +18,7 @@ pub(super) fn face(
     let template_key = s.required_text("template_key", "\"template.key\"");
     let models = s.text("models").map(|i| folder.join(i.value));
     let embedding = s.text("embedding").map_or("embedding.toml".into(), |i| i.value);
+    let former_embedding = former(&s, &embedding);
     let pins = pins(&s);
     let threads = s.whole_or("threads", 1..=4, 1) as u8;
     let max_age = Duration::from_millis(s.whole_or("max_age_ms", 100..=5_000, 1_000));
@@ -35,6 +36,7 @@ pub(super) fn face(
         template_key: folder.join(template_key?.value),
         models,
         embedding,
+        former_embedding,
         pins,
         threads,
         camera: camera?,
@@ -48,6 +50,17 @@ pub(super) fn face(
         strangers_accepted,
         residents_refused,
     })
+}
+
+fn former(s: &Section<'_>, current: &str) -> Option<String> {
+    let former = s.text("former_embedding")?;
+    if former.value == current {
+        let what =
+            "is the current model's manifest: name the one that it replaces, or leave this out";
+        s.note(former.span, "former_embedding", what);
+        return None;
+    }
+    Some(former.value)
 }
 
 fn pins(s: &Section<'_>) -> Vec<ModelHash> {

@@ -70,8 +70,11 @@ struct Gate {
     look_alikes: Vec<Option<u8>>,
     /// Whose templates were made, when.
     embedded: Vec<(u64, [f32; 3])>,
-    /// What makes a template.
+    /// What makes a template; and what made them before, where that is being replaced.
     model: [u8; 32],
+    former: Option<[u8; 32]>,
+    /// Who is to move across, by what was seen of them when.
+    crossing: Vec<(u64, u8, Template)>,
 }
 
 impl Gate {
@@ -98,6 +101,8 @@ impl Gate {
             look_alikes: Vec::new(),
             embedded: Vec::new(),
             model: SPACE.model,
+            former: None,
+            crossing: Vec::new(),
         }
     }
 
@@ -107,11 +112,12 @@ impl Gate {
             let faces = faces();
             let sightings: Vec<_> = faces.iter().map(|f| f.sighting).collect();
             let ms = (self.now.0 - 10_000_000) / 1000;
-            let (embedded, model) = (&mut self.embedded, self.model);
+            let (embedded, model, former) = (&mut self.embedded, self.model, self.former);
             let said = self.tracker.handle(self.now, &sightings, &self.roster, |index| {
                 embedded.push((ms, faces[index].who));
-                Template::new(model, faces[index].who.to_vec())
-                    .map(|template| Some(Look { template, living: None }))
+                let by = |model| Template::new(model, faces[index].who.to_vec());
+                let former = former.map(by).transpose()?;
+                by(model).map(|template| Some(Look { template, former, living: None }))
             });
             for said in said.unwrap_or_else(|e| panic!("{e}")) {
                 match said {
@@ -126,6 +132,9 @@ impl Gate {
                         self.seen.push((ms, o.subject.map(|s| s.0[0])));
                     }
                     Said::Hint(hint) => self.hints.push((ms, hint)),
+                    Said::Crossing(Crossing { subject, .. }, seen) => {
+                        self.crossing.push((ms, subject.0[0], seen));
+                    }
                 }
             }
         }
@@ -412,4 +421,5 @@ proptest! {
     }
 }
 
+mod changeover;
 mod sure;

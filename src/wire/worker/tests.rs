@@ -43,6 +43,10 @@ fn version_3_is_frozen() {
     );
     let alive = FromWorker::Alive { seen: 3, processed: 2, last_frame_at: None };
     assert_eq!(hex(&encode(&alive).unwrap()), "0400000003030200");
+    let sealed = Sealed { subject: SubjectId([1; 16]), bytes: vec![7, 8] };
+    let crossing = FromWorker::Crossing { sealed, last: true };
+    let expected = format!("150000000b{}02070801", "01".repeat(16));
+    assert_eq!(hex(&encode(&crossing).unwrap()), expected);
     assert_eq!(hex(&encode(&ToWorker::Frames).unwrap()), "0100000001");
     assert_eq!(hex(&encode(&ToWorker::Quit).unwrap()), "0100000004");
 }
@@ -53,7 +57,8 @@ fn the_longest_template_fits() {
     let bytes = encode(&ToWorker::Enrol(sealed.clone())).unwrap();
     let mut decoder = Decoder::new();
     decoder.feed(&bytes);
-    assert!(decoder.next() == Parsed::Item(ToWorker::Enrol(sealed)));
+    assert!(decoder.next() == Parsed::Item(ToWorker::Enrol(sealed.clone())));
+    assert!(encode(&FromWorker::Crossing { sealed, last: true }).is_some());
 }
 
 #[test]
