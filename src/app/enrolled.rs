@@ -342,7 +342,7 @@ mod tests {
     fn who_crosses_keeps_the_consent_and_the_former_templates_until_the_last()
     -> Result<(), Box<dyn std::error::Error>> {
         let dir = tempfile::tempdir()?;
-        let store = Store::open(dir.path())?;
+        let (store, _) = Store::open(dir.path())?;
         let roll = Roll::new(store.clone(), FacePath::default());
         let id = [1; 16];
         // Of somebody who isn't enrolled, or no more, nothing is kept.
