@@ -20,12 +20,25 @@ const BOB: [f32; 3] = [0.0, 1.0, 0.0];
 const EVE: [f32; 3] = [0.0, 0.0, 1.0];
 
 fn template(values: [f32; 3]) -> Template {
-    Template::new(SPACE.model, values.to_vec()).unwrap_or_else(|e| panic!("{e}"))
+    template_by(SPACE.model, values)
+}
+
+fn template_by(model: [u8; 32], values: [f32; 3]) -> Template {
+    Template::new(model, values.to_vec()).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Nobody is enrolled.
 fn nobody() -> Roster {
     Roster::new(SPACE, None, None, Targets::default())
+}
+
+/// Ann (1) and Bob (2), enrolled by a model.
+fn ann_and_bob(mut roster: Roster, model: [u8; 32]) -> Roster {
+    for (n, who) in [(1, ANN), (2, BOB)] {
+        roster.add(id(n), &template_by(model, who)).unwrap_or_else(|e| panic!("{e}"));
+    }
+    roster.settle();
+    roster
 }
 
 /// A face in a frame, and whose it is.
@@ -86,11 +99,7 @@ impl Gate {
     }
 
     fn asking() -> Self {
-        let mut roster = nobody();
-        for (n, who) in [(1, ANN), (2, BOB)] {
-            roster.add(id(n), &template(who)).unwrap_or_else(|e| panic!("{e}"));
-        }
-        roster.settle();
+        let roster = ann_and_bob(nobody(), SPACE.model);
         Self {
             roster,
             tracker: Tracker::new(Options::new(0.5)),

@@ -6,12 +6,8 @@ const FORMER: Space = Space { model: [4; 32], ..SPACE };
 
 /// Ann and Bob are known by the former model.
 fn changing() -> Gate {
-    let mut roster = nobody().after(Roster::new(FORMER, None, None, Targets::default()));
-    for (n, who) in [(1, ANN), (2, BOB)] {
-        let template = Template::new(FORMER.model, who.to_vec()).unwrap_or_else(|e| panic!("{e}"));
-        roster.add(id(n), &template).unwrap_or_else(|e| panic!("{e}"));
-    }
-    roster.settle();
+    let both = nobody().after(Roster::new(FORMER, None, None, Targets::default()));
+    let roster = ann_and_bob(both, FORMER.model);
     Gate { roster, former: Some(FORMER.model), ..Gate::new() }
 }
 

@@ -90,7 +90,7 @@ fn timeline(gate: &Gate) -> String {
             Hint::TurnHead => "turn your head a little",
             Hint::UseCard => "use your card",
             Hint::HoldStill => "hold still",
-            other => panic!("{other:?}"),
+            _ => "something else",
         };
         all.push((*at, hint.to_owned()));
     }
