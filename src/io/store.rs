@@ -75,6 +75,9 @@ pub struct Extent {
     pub acked: u64,
 }
 
+/// A subject's id and one of their records.
+pub type OfSubject = ([u8; 16], Vec<u8>);
+
 const META_EPOCH: &[u8] = b"epoch";
 const META_ACKED: &[u8] = b"acked";
 
@@ -229,7 +232,7 @@ impl Store {
         &self,
         subject: Option<&[u8; 16]>,
         people: usize,
-    ) -> Result<Vec<([u8; 16], Vec<u8>)>, StoreError> {
+    ) -> Result<Vec<OfSubject>, StoreError> {
         let templates = self.trees()?.templates;
         // A subject's templates are numbered from 0; none has the last number.
         let from = subject.map(|id| [id.as_slice(), &[0xff; 4]].concat()).unwrap_or_default();
