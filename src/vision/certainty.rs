@@ -5,7 +5,10 @@
 //! A stranger is compared with everybody enrolled, so what one comparison may let through shrinks with the
 //! gallery. All shares here are of presentations unless they are called a comparison's.
 
+mod tail;
+
 use super::share::{CONFIDENCE, at_most, each_of, normal_at, normal_below, once_in};
+use tail::Tail;
 
 /// Candidates compared when a gallery is larger than the model supports and somebody claims to be one of
 /// them, say by their flat's number.
@@ -25,6 +28,8 @@ pub struct Distances {
     comparisons: u64,
     /// Share of comparisons below (above 0, below 1), distance; both rising.
     quantiles: Vec<(f64, f64)>,
+    /// Their shares' places on normal paper, which take long to find.
+    places: Vec<f64>,
 }
 
 /// Why numbers are no distribution of distances.
@@ -45,7 +50,7 @@ pub enum BadDistances {
 pub struct Expected {
     pub share: f64,
     /// With 95 % confidence it is no more than this: the larger of what the count of comparisons leaves open, as
-    /// though they were independent, and what the number of people does, as though distances were normal.
+    /// though they were independent, and what the number of people does, as though distances were about normal.
     pub at_most: f64,
     /// Lies beyond what was compared: the curve was drawn on.
     pub extrapolated: bool,
@@ -103,7 +108,8 @@ impl Distances {
         if quantiles.iter().any(|(share, _)| *share < least || 1.0 - share < least) {
             return Err(BadDistances::Unfounded);
         }
-        Ok(Self { people, comparisons, quantiles })
+        let places = quantiles.iter().map(|q| normal_at(q.0)).collect();
+        Ok(Self { people, comparisons, quantiles, places })
     }
 
     /// From measured distances: denser quantiles towards both ends, where decisions are made.
@@ -146,88 +152,88 @@ impl Distances {
     /// The share of comparisons below a distance. Between quantiles as straight lines on normal paper; beyond
     /// them along the line that fits the outer ones best, or all, whichever is flatter.
     pub fn share_below(&self, distance: f64) -> f64 {
-        let (near, far) = self.around(|q| q.1 <= distance);
-        let (slope, from) = self.line(near, far);
-        normal_below(normal_at(from.0) + slope * (distance - from.1))
+        let (slope, from) = self.line(self.quantiles.partition_point(|q| q.1 <= distance));
+        normal_below(from.0 + slope * (distance - from.1))
     }
 
     /// The distance below which a share of comparisons lies; never below 0.
     pub fn distance_at(&self, share: f64) -> f64 {
-        let (near, far) = self.around(|q| q.0 <= share);
-        let (slope, from) = self.line(near, far);
-        (from.1 + (normal_at(share) - normal_at(from.0)) / slope).max(0.0)
+        let (slope, from) = self.line(self.quantiles.partition_point(|q| q.0 <= share));
+        (from.1 + (normal_at(share) - from.0) / slope).max(0.0)
     }
 
-    /// The quantiles on both sides of a place.
-    fn around(&self, is_below: impl Fn(&(f64, f64)) -> bool) -> (Option<usize>, Option<usize>) {
-        let at = self.quantiles.partition_point(is_below);
-        (at.checked_sub(1), (at < self.quantiles.len()).then_some(at))
+    /// Place on normal paper and distance of each quantile.
+    fn points(&self) -> impl Iterator<Item = (f64, f64)> + Clone {
+        self.places.iter().copied().zip(self.quantiles.iter().map(|q| q.1))
     }
 
-    /// Standard deviations per distance, and a point of the line.
-    fn line(&self, near: Option<usize>, far: Option<usize>) -> (f64, (f64, f64)) {
-        let points = &self.quantiles;
-        match (near, far) {
-            (Some(a), Some(b)) => (slope(&[points[a], points[b]]), points[a]),
-            (near, _) => {
-                let low = near.is_none();
-                let outer = |q: &&(f64, f64)| if low { q.0 <= TAIL } else { q.0 >= 1.0 - TAIL };
-                let mut tail: Vec<_> = points.iter().filter(outer).copied().collect();
-                if tail.len() < MIN_QUANTILES {
-                    tail = points.clone();
-                }
-                let end = if low { points.first() } else { points.last() };
-                // Of few comparisons the outer ones may lie steeply by chance; the flatter line promises less.
-                (slope(&tail).min(slope(points)), end.copied().unwrap_or((0.5, 0.0)))
-            }
+    /// Where so many quantiles lie below: standard deviations per distance, and a point of the line.
+    fn line(&self, below: usize) -> (f64, (f64, f64)) {
+        let at = |i: usize| self.points().nth(i);
+        let (near, far) = (below.checked_sub(1).and_then(at), at(below));
+        if let (Some(a), Some(b)) = (near, far) {
+            return (slope([a, b].into_iter()), a);
         }
+        let is_outer =
+            |share: f64| if near.is_none() { share <= TAIL } else { share >= 1.0 - TAIL };
+        let outer = || self.points().zip(&self.quantiles).filter(|(_, q)| is_outer(q.0));
+        let all = slope(self.points());
+        let enough = outer().count() >= MIN_QUANTILES;
+        // Of few comparisons the outer ones may lie steeply by chance; the flatter line promises less.
+        let flatter = if enough { slope(outer().map(|(p, _)| p)).min(all) } else { all };
+        (flatter, near.or(far).unwrap_or_default())
     }
 
-    /// What is known of a comparison's share. Comparisons of the same few people repeat each other, so the bound
-    /// is the larger of two: that of Clopper and Pearson over `comparisons`, where the share was measured and not
-    /// drawn on, and that of a normal curve known from `people` samples.
+    /// What is known of the share below a distance, at the near end. Comparisons of the same few people repeat each
+    /// other, so the bound is the larger of two: that of Clopper and Pearson over `comparisons`, where the share was
+    /// measured and not drawn on, and that of the lines that the curve may follow.
+    fn near(&self, tail: &Tail, distance: f64) -> Expected {
+        let known = self.expected(self.share_below(distance));
+        let at_most = tail.at_most_below(distance).max(known.share);
+        let at_most = if known.extrapolated { at_most } else { at_most.max(known.at_most) };
+        Expected { at_most, ..known }
+    }
+
+    /// What is known of a comparison's share that was measured, or lies little beyond: the larger of the exact bound
+    /// over `comparisons` and that of a normal curve known from `people` samples, of which a place has the variance
+    /// 1/n + z^2/2n.
     fn expected(&self, share: f64) -> Expected {
         let hits = (share * self.comparisons as f64).ceil() as u64;
         let extrapolated = share * (self.comparisons as f64) < 1.0;
         let counted = if extrapolated { 0.0 } else { at_most(hits, self.comparisons, CONFIDENCE) };
-        let by_people = normal_below(self.upper(normal_at(share)));
+        let z = normal_at(share);
+        let error = ((1.0 + z * z / 2.0) / f64::from(self.people.max(1))).sqrt();
+        let by_people = normal_below(z + normal_at(CONFIDENCE) * error);
         Expected { share, at_most: counted.max(by_people).max(share), extrapolated }
     }
 
-    /// The upper confidence limit of an estimated place on normal paper (its variance is 1/n + z^2/2n). That the
-    /// line begins at the outermost quantile, which has an error of its own, is not in it: where people are many
-    /// that leaves a factor of about two open.
-    fn upper(&self, z: f64) -> f64 {
-        let error = ((1.0 + z * z / 2.0) / f64::from(self.people.max(1))).sqrt();
-        z + normal_at(CONFIDENCE) * error
+    fn tail(&self) -> Tail {
+        Tail::new(&self.quantiles, &self.places, self.people, self.comparisons)
     }
 
-    /// The largest share whose bound is no more than this; of too few people there is none but 0.
+    /// The largest distance below which surely no more than this share lies; of too few people there is none but 0.
     fn surely(&self, at_most: f64) -> f64 {
-        // `upper` falls at first where people are very few: from there on nothing is sure.
-        let (mut low, mut high) = (-37.0, normal_at(at_most));
-        if self.expected(normal_below(low)).at_most > at_most {
+        let tail = self.tail();
+        let within = |distance: f64| self.near(&tail, distance).at_most <= at_most;
+        // Of very few people the bound falls at first: from there on nothing is sure.
+        if !within(0.0) {
             return 0.0;
         }
-        for _ in 0..60 {
+        let (mut low, mut high) = (0.0, self.distance_at(at_most));
+        for _ in 0..50 {
             let middle = (low + high) / 2.0;
-            if self.expected(normal_below(middle)).at_most <= at_most {
-                low = middle;
-            } else {
-                high = middle;
-            }
+            if within(middle) { low = middle } else { high = middle }
         }
-        normal_below(low)
+        low
     }
 }
 
 /// Least squares on normal paper. Rising points give a rising line.
-fn slope(points: &[(f64, f64)]) -> f64 {
-    let n = points.len() as f64;
-    let on_paper = || points.iter().map(|(share, d)| (normal_at(*share), *d));
-    let (mz, md) = on_paper().fold((0.0, 0.0), |m, (z, d)| (m.0 + z / n, m.1 + d / n));
-    let (along, across) = on_paper()
-        .fold((0.0, 0.0), |s, (z, d)| (s.0 + (z - mz) * (d - md), s.1 + (d - md) * (d - md)));
+fn slope(points: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+    let n = points.clone().count() as f64;
+    let (mz, md) = points.clone().fold((0.0, 0.0), |m, (z, d)| (m.0 + z / n, m.1 + d / n));
+    let (along, across) =
+        points.fold((0.0, 0.0), |s, (z, d)| (s.0 + (z - mz) * (d - md), s.1 + (d - md) * (d - md)));
     (along / across).max(1e-9)
 }
 
@@ -245,7 +251,7 @@ pub fn terms(
     let claim_needed = gallery > supported;
     let compared = if claim_needed { gallery.min(MAX_CLAIMED) } else { gallery }.max(1);
     let threshold = f64::from(threshold(strangers, compared, targets));
-    let comparison = strangers.expected(strangers.share_below(threshold));
+    let comparison = strangers.near(&strangers.tail(), threshold);
     let refused = 1.0 - residents.share_below(threshold);
     Terms {
         threshold: threshold as f32,
@@ -264,14 +270,14 @@ pub fn terms(
 /// The threshold at which, with 95 % confidence, a gallery accepts no more than the configured share of strangers;
 /// 0 where the evidence doesn't carry any.
 pub fn threshold(strangers: &Distances, gallery: u64, targets: Targets) -> f32 {
-    let share = strangers.surely(each_of(targets.strangers_accepted, gallery));
-    if share > 0.0 { (strangers.distance_at(share) as f32).min(targets.widest) } else { 0.0 }
+    let sure = strangers.surely(each_of(targets.strangers_accepted, gallery));
+    (sure as f32).min(targets.widest)
 }
 
 /// The largest gallery at which both targets hold: see [`Terms::supported`].
 pub fn supported(strangers: &Distances, residents: &Distances, targets: Targets) -> u64 {
     let widest = residents.distance_at(1.0 - targets.residents_refused);
-    let each = strangers.expected(strangers.share_below(widest)).at_most;
+    let each = strangers.near(&strangers.tail(), widest).at_most;
     let fits = |gallery: u64| each_of(targets.strangers_accepted, gallery) >= each;
     let (mut low, mut high) = (0, MAX_GALLERY + 1);
     while high - low > 1 {
