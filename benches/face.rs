@@ -143,8 +143,8 @@ fn whole(threads: u8, peers_us: Option<f64>) -> Result<(), Box<dyn Error>> {
         gallery.add(SubjectId(n.to_le_bytes()), &Template::new(space.model, values)?)?;
     }
     // Each stage as the worker goes through it; liveness from its second frame on, when it is dearest.
-    const STAGES: [&str; 6] =
-        ["convert", "find and landmarks", "judge", "template", "search 1000", "liveness"];
+    const STAGES: [&str; 7] =
+        ["convert", "detect", "landmarks", "quality", "embed", "search 1000", "liveness"];
     let mut motion = Motion::default();
     let mut turn = |chain: &mut Chain| -> Result<[f64; STAGES.len()], Box<dyn Error>> {
         let mut times = [0.0; STAGES.len()];
@@ -159,7 +159,9 @@ fn whole(threads: u8, peers_us: Option<f64>) -> Result<(), Box<dyn Error>> {
         };
         let picture = Picture::from_i420(640, 480, &frame)?;
         next();
-        let faces = chain.faces(&picture)?;
+        let found = chain.find(&picture)?;
+        next();
+        let faces = chain.look_at(&picture, found)?;
         let face = faces.first().ok_or("no face in the benchmark's picture")?;
         next();
         black_box(Quality::of(&picture, face));
@@ -180,7 +182,7 @@ fn whole(threads: u8, peers_us: Option<f64>) -> Result<(), Box<dyn Error>> {
     let of = |stage: usize| median(all.iter().map(|times| times[stage]).collect()).round();
     let stages: serde_json::Map<String, Value> =
         STAGES.iter().enumerate().map(|(i, name)| ((*name).to_owned(), json!(of(i)))).collect();
-    let us = median(all.iter().map(|times| times[..4].iter().sum()).collect());
+    let us = median(all.iter().map(|times| times[..5].iter().sum()).collect());
     let observed = median(all.iter().map(|times| times.iter().sum()).collect());
     let figures = json!({
         "bench": "frame to observation, 640x480", "threads": threads,

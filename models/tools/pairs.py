@@ -2,7 +2,8 @@
 
 Every pair of the pictures in a folder, as `face evaluate` and dlib_pairs take
 them: a,b,same. With --fused, every picture with all other pictures of each
-person, which are fused (names with semicolons between them). With --people,
+person, which are fused (names with semicolons between them). How many of each
+kind there are is said on standard error. With --people,
 whose each picture is, as `face calibrate` takes it: picture,person,family.
 
 A file's name is the person and, where there are several, the number of the
@@ -45,15 +46,27 @@ def main(root, form):
             family, hyphen, _ = person.partition("-")
             print(f"{picture},{person},{family if hyphen else ''}")
         return
+    pairs = fused(people) if form == "--fused" else single(people)
     print("a,b,same")
-    if form == "--fused":
-        for a, person in itertools.product(people, sorted(set(people.values()))):
-            others = [b for b in people if b != a and people[b] == person]
-            if others:
-                print(f"{a},{';'.join(others)},{int(people[a] == person)}")
-        return
-    for a, b in itertools.combinations(people, 2):
-        print(f"{a},{b},{int(people[a] == people[b])}")
+    for a, b, same in pairs:
+        print(f"{a},{b},{same}")
+    same = sum(same for _, _, same in pairs)
+    print(f"{len(pairs)} pairs: {same} of one person, {len(pairs) - same} of two", file=sys.stderr)
+    if len(pairs) - same < 1000:
+        print("Too few to show a rate of one in 1000.", file=sys.stderr)
+
+
+def single(people):
+    return [(a, b, int(people[a] == people[b])) for a, b in itertools.combinations(people, 2)]
+
+
+def fused(people):
+    pairs = []
+    for a, person in itertools.product(people, sorted(set(people.values()))):
+        others = [b for b in people if b != a and people[b] == person]
+        if others:
+            pairs.append((a, ";".join(others), int(people[a] == person)))
+    return pairs
 
 
 if __name__ == "__main__":

@@ -189,7 +189,9 @@ impl Distances {
     /// measured and not drawn on, and that of the lines that the curve may follow.
     fn near(&self, tail: &Tail, distance: f64) -> Expected {
         let known = self.expected(self.share_below(distance));
-        let at_most = tail.at_most_below(distance).max(known.share);
+        let is_measured = self.quantiles.first().is_some_and(|q| q.1 <= distance);
+        let measured = is_measured.then(|| normal_at(known.share));
+        let at_most = tail.at_most_below(distance, measured).max(known.share);
         let at_most = if known.extrapolated { at_most } else { at_most.max(known.at_most) };
         Expected { at_most, ..known }
     }

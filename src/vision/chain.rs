@@ -162,8 +162,13 @@ impl Chain {
 
     /// The faces in a frame, largest first, at most [`MAX_FACES`].
     pub fn faces(&mut self, picture: &Picture) -> Result<Vec<Face>, ChainError> {
-        let found = self.detect(picture, Region::whole(picture))?;
+        let found = self.find(picture)?;
         self.look_at(picture, found)
+    }
+
+    /// The first half of [`Chain::faces`]: where the detector sees a face.
+    pub fn find(&mut self, picture: &Picture) -> Result<Vec<Detection>, ModelError> {
+        self.detect(picture, Region::whole(picture))
     }
 
     /// As [`Chain::faces`]; where the whole picture shows none, looks again at ever smaller overlapping
@@ -215,7 +220,8 @@ impl Chain {
         detect(&mut self.detector, &self.detection, &self.anchors, picture, region)
     }
 
-    fn look_at(
+    /// The other half: the landmarks of what was found, the largest first, and no more where they see no face.
+    pub fn look_at(
         &mut self,
         picture: &Picture,
         mut found: Vec<Detection>,

@@ -15,7 +15,7 @@ const MAX_CANDIDATES: usize = 200;
 
 /// A face as the detector sees it, in picture coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Detection {
+pub struct Detection {
     pub bounds: Bounds,
     /// 0 to 1.
     pub score: f32,

@@ -38,6 +38,7 @@ pub use certainty::{
     BadDistances, Distances, Expected, MAX_CLAIMED, Targets, Terms, supported, terms, threshold,
 };
 pub use chain::{Chain, ChainError, Face, MAX_FACES};
+pub use detector::Detection;
 pub use embedder::Embedder;
 pub use fusion::{BadCohort, Cohort, fuse};
 pub use gallery::{Gallery, Nearest};

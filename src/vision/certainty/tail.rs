@@ -9,17 +9,17 @@
 use super::super::share::{normal_at, normal_below};
 
 /// Fewer independent samples than this in a part of the curve make no line of their own.
-const LEAST_SAMPLES: f64 = 40.0;
-/// Beyond what was measured, standard deviations count for less: real curves needn't be normal. In made-up worlds
+const LEAST_SAMPLES: f64 = 32.0;
+/// Nearer than all but two comparisons, standard deviations count for less: real curves needn't be normal. In made-up worlds
 /// with somewhat heavy tails, and with a few relatives among the strangers, this much keeps the confidence.
-const FLATTER: f64 = 0.85;
+const FLATTER: f64 = 0.86;
 /// The normal curve's one-sided 95 % limit.
 const SURE: f64 = 1.644_853_6;
 
-/// Lines that the curve may follow, and the place up to which it was measured.
+/// Lines that the curve may follow, and the place from which on nearly nothing was measured.
 pub(super) struct Tail {
     lines: Vec<Line>,
-    outermost: f64,
+    seen_to: f64,
 }
 
 struct Line {
@@ -60,17 +60,19 @@ impl Tail {
             lines.push(Line { slope, through, error });
             share /= 2.0;
         }
-        Self { lines, outermost: points.first().map_or(0.0, |p| p.z) }
+        Self { lines, seen_to: normal_at((2.0 / comparisons.max(1) as f64).min(0.5)) }
     }
 
-    /// With 95 % confidence no larger share lies below this distance.
-    pub fn at_most_below(&self, distance: f64) -> f64 {
+    /// With 95 % confidence no larger share lies below this distance. `measured` is its place on normal paper if
+    /// something nearer was measured: it is known no better than the nearest part's line.
+    pub fn at_most_below(&self, distance: f64, measured: Option<f64>) -> f64 {
         let bound = |line: &Line| {
             let z = line.through.0 + line.slope * (distance - line.through.1);
-            let beyond = (z - self.outermost).min(0.0);
+            let beyond = (z - self.seen_to).min(0.0);
             z - beyond * (1.0 - FLATTER) + line.error.at(z)
         };
-        self.lines.iter().map(|line| normal_below(bound(line))).fold(0.0, f64::max)
+        let seen = self.lines.last().zip(measured).map(|(line, z)| z + line.error.at(z));
+        self.lines.iter().map(bound).chain(seen).map(normal_below).fold(0.0, f64::max)
     }
 }
 

@@ -73,7 +73,7 @@ impl World {
 fn the_threshold_keeps_its_promise_in_made_up_worlds() {
     let mut dice = Dice(99);
     for world in &WORLDS {
-        for (count, worlds) in [(10usize, 400u64), (40, 400), (200, 200), (20_000, 40)] {
+        for (count, worlds) in [(10usize, 400u64), (40, 600), (200, 400), (20_000, 200)] {
             let (mut kept, mut sum) = ([0u64; 3], [0.0; 3]);
             for _ in 0..worlds {
                 let known = world.drawn(&mut dice, count);
@@ -90,10 +90,10 @@ fn the_threshold_keeps_its_promise_in_made_up_worlds() {
             assert!(kept.iter().all(|k| k * 100 >= worlds * 95), "{name}, {count}: {kept:?}");
             // Nor is everybody refused: a resident's face is at 0.26 or so.
             let least = match count {
-                10 => [0.08, 0.02, 0.0],
-                40 => [0.30, 0.24, 0.19],
+                10 => [0.06, 0.02, 0.0],
+                40 => [0.29, 0.23, 0.18],
                 200 => [0.31, 0.25, 0.20],
-                _ => [0.37, 0.31, 0.26],
+                _ => [0.36, 0.29, 0.22],
             };
             assert!(mean.iter().zip(least).all(|(m, l)| *m >= l), "{name}, {count}: {mean:?}");
         }

@@ -247,7 +247,7 @@ fn tables(
     if let Some(terms) = promised.first() {
         text += &format!(
             "\nLargest gallery supported: {}. With 95 % confidence strangers are accepted no more often than the \
-             target there,\nif distances go on as a normal curve does, and residents are expected to be refused no \
+             target there,\nif distances go on about as a normal curve does, and residents are expected to be refused no \
              more often than theirs.\nIn a larger one nobody is looked for without a claim (a PIN).\n",
             terms.supported
         );
