@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod stage;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use eithergate::app::{self, Answer, Consent, Question};
 use eithergate::config::Config;
 use eithergate::domain::SubjectId;
@@ -79,10 +81,12 @@ fn a_gate_is_calibrated_with_the_templates_it_keeps() -> Outcome {
             nonce[0] = picture as u8;
             let template = numbers.template(&who, 0.02);
             let one = seal(&key, id(n), &model, &template, nonce)?;
-            sealed.push(base64::Engine::encode(
-                &base64::engine::general_purpose::STANDARD,
-                one.bytes,
-            ));
+            sealed.push(STANDARD.encode(one.bytes));
+        }
+        if n == 0 {
+            // Of the model that the site is changing from.
+            let former = seal(&key, id(n), &ModelHash([9; 32]), &[1.0; 64], [n; NONCE_LEN])?;
+            sealed.push(STANDARD.encode(former.bytes));
         }
         kept.extend(sealed.iter().map(|sealed| (id(n).to_hex(), sealed.clone())));
         let consent = Consent { notice: "demonstration".into(), given_at: 1 };
@@ -128,6 +132,7 @@ fn a_gate_is_calibrated_with_the_templates_it_keeps() -> Outcome {
     calibrate.stdin.take().ok_or("no input")?.write_all(&exported.stdout)?;
     let calibrated = calibrate.wait_with_output()?;
     assert!(calibrated.status.success(), "{}", said(&calibrated));
+    assert!(said(&calibrated).contains("1 templates made with another"), "{}", said(&calibrated));
     let found: Value = serde_json::from_slice(&calibrated.stdout)?;
     let people = u64::from(PEOPLE);
     assert_eq!(

@@ -92,6 +92,7 @@ pub(super) fn open_all(file: &Path, key: &Path, space: &Space) -> Result<Gallery
     };
     let mut places: HashMap<SubjectId, usize> = HashMap::new();
     let mut people: Vec<Vec<(usize, Sealed)>> = Vec::new();
+    let mut others = 0;
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let line: Line = serde_json::from_str(line).map_err(|_| {
             bad(number, "is not what `face embed --seal` and `subject export` print")
@@ -101,9 +102,18 @@ pub(super) fn open_all(file: &Path, key: &Path, space: &Space) -> Result<Gallery
             subject.map_err(|_| bad(number, "subject is not 32 hex digits"))?;
         let bytes = STANDARD.decode(&line.sealed);
         let bytes = bytes.map_err(|_| bad(number, "sealed is not base64"))?;
+        let sealed = Sealed { subject, bytes };
+        // While a site changes its model, some people have templates of either.
+        if sealed.model().is_some_and(|model| model.0 != space.model) {
+            others += 1;
+            continue;
+        }
         let place = *places.entry(subject).or_insert(people.len());
         people.resize_with(people.len().max(place + 1), Vec::new);
-        people[place].push((number, Sealed { subject, bytes }));
+        people[place].push((number, sealed));
+    }
+    if others > 0 {
+        eprintln!("{others} templates made with another embedding model were left out");
     }
     let of = people.len();
     let opened = |(number, sealed): &(usize, Sealed)| {
