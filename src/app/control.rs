@@ -6,6 +6,7 @@ use super::face::Supervisor;
 use super::health::Shared;
 use super::listen::{self, Heard, Tap};
 use super::readers::{Buses, Meaning};
+use super::sitting::{self, Sittings};
 use super::{Event, gate};
 use crate::access::Order;
 use crate::config::Config;
@@ -66,6 +67,13 @@ pub enum Question {
     Reader {
         reader: String,
     },
+    /// Enrol whoever stands before the camera, for so many seconds at most.
+    Sit {
+        subject: String,
+        seconds: u32,
+    },
+    /// How far that has got. Its templates, sealed, are the asker's to enrol.
+    Sitting {},
     /// Delete a subject's templates.
     Forget {
         subject: String,
@@ -113,6 +121,7 @@ pub(super) struct Desk {
     pub face: FacePath,
     pub roll: Arc<Roll>,
     pub answers: Arc<Answers>,
+    pub sittings: Arc<Sittings>,
     pub tap: Arc<Tap>,
     pub buses: Arc<Buses>,
     pub events: SyncSender<Event>,
@@ -199,6 +208,10 @@ fn answer(question: Question, stream: &UnixStream, desk: &Desk) -> Answer {
         Question::Health {} => serde_json::to_value(&*shared.health()).map_err(|e| e.to_string()),
         Question::Enrol { subject, sealed, consent } => {
             enrolled::enrol(&subject, &sealed, consent, desk)
+        }
+        Question::Sit { subject, seconds } => sitting::begin(&subject, seconds, desk),
+        Question::Sitting {} => {
+            serde_json::to_value(desk.sittings.progress()).map_err(|e| e.to_string())
         }
         Question::Forget { subject } => enrolled::forget(&subject, desk),
         Question::NotMe { subject, taken_for } => enrolled::not_me(&subject, &taken_for, desk),

@@ -11,9 +11,11 @@ mod desk;
 mod link;
 pub mod plan;
 
-use crate::domain::{FaceFault, Hint, Observation, SubjectId, View, Watch};
+use crate::domain::{Duration, FaceFault, Hint, Observation, SubjectId, View, Watch};
 use crate::wire::template::{ModelHash, Sealed};
-use crate::wire::worker::{Corrupt, FromWorker, Refusal, SandboxStatus, Terms, ToWorker, Tracking};
+use crate::wire::worker::{
+    Corrupt, FromWorker, Refusal, SandboxStatus, Sat, Terms, ToWorker, Tracking,
+};
 use desk::Desk;
 pub use plan::FaceState;
 use serde::Serialize;
@@ -88,6 +90,8 @@ pub enum FaceEvent {
     Hint(Hint),
     /// By which terms people are found from now on.
     Terms(Terms),
+    /// What comes of [`Supervisor::sit`]; nothing, where no worker is ready or no frame comes.
+    Sat(Sat),
     /// Somebody is known by the former model: what to enrol of them once they have passed.
     Crossing {
         sealed: Sealed,
@@ -210,6 +214,11 @@ impl Supervisor {
     /// Who stands before the camera says to be one of these.
     pub fn claim(&self, among: Vec<SubjectId>) -> Result<(), Busy> {
         self.tell(ToWorker::Claim(among))
+    }
+
+    /// Enrols whoever stands before the camera.
+    pub fn sit(&self, subject: SubjectId, within: Duration) -> Result<(), Busy> {
+        self.tell(ToWorker::Sit { subject, within })
     }
 
     /// Asks who may be taken for a subject. Answered by [`FaceEvent::LookAlikes`], or at once by

@@ -364,6 +364,7 @@ impl Gate {
                 self.parts.shared.health().face.templates = taken;
             }
             FaceEvent::Enrolled { .. }
+            | FaceEvent::Sat(_)
             | FaceEvent::Forgotten { .. }
             | FaceEvent::Unanswered { .. } => {}
         }

@@ -16,6 +16,7 @@ pub(crate) mod ledger;
 pub mod listen;
 pub mod pins;
 mod readers;
+pub mod sitting;
 pub mod wiring;
 
 pub use control::{
@@ -185,6 +186,7 @@ pub fn run(config: Config) -> Result<(), AppError> {
     // From here on nothing may keep cards from working: what fails is reported and left out.
     stop_on_signal(sender.clone())?;
     let answers = Arc::new(enrolled::Answers::default());
+    let sittings = Arc::new(sitting::Sittings::default());
     control::serve(control::Desk {
         config: config.clone(),
         store: store.clone(),
@@ -192,11 +194,12 @@ pub fn run(config: Config) -> Result<(), AppError> {
         face: face.clone(),
         roll,
         answers: answers.clone(),
+        sittings: sittings.clone(),
         tap,
         buses,
         events: sender.clone(),
     })?;
-    match start_face(&config, &store, answers, &sender) {
+    match start_face(&config, &store, (answers, sittings), &sender) {
         Ok(supervisor) => *face.lock().unwrap_or_else(PoisonError::into_inner) = supervisor,
         Err(error) => tracing::error!(%error, "the gate runs without its face path"),
     }
@@ -267,7 +270,7 @@ fn start_link(
 fn start_face(
     config: &Config,
     store: &Store,
-    answers: Arc<enrolled::Answers>,
+    (answers, sittings): (Arc<enrolled::Answers>, Arc<sitting::Sittings>),
     sender: &SyncSender<Event>,
 ) -> std::io::Result<Option<Supervisor>> {
     let Some(face) = &config.face else { return Ok(None) };
@@ -278,6 +281,7 @@ fn start_face(
         move || enrolled::roll(&store),
         move |event| {
             answers.note(&event);
+            sittings.note(&event);
             let once = !matches!(event, FaceEvent::Observed(_));
             if !offer(&sender, Event::Face(event), once) {
                 tracing::warn!("the loop is too busy for the face path");

@@ -68,6 +68,30 @@ pub enum Hint {
     UseCard,
 }
 
+/// What to tell somebody who is being enrolled before the camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Advice {
+    Nobody,
+    /// More than one.
+    Several,
+    /// Than the one whose templates were kept so far.
+    Another,
+    Hint(Hint),
+}
+
+/// How an enrolment before the camera ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SittingEnd {
+    /// As many templates as were wanted.
+    Done,
+    /// Fewer.
+    TimedOut,
+    /// Somebody else stood there: nobody can say whose the templates are.
+    Another,
+}
+
 /// One presentation of a face, concluded. `subject` is the enrolled subject it matches, or `None` for a
 /// face that is clearly there and matches nobody.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,7 +21,7 @@ pub use event::{
     Alarm, Asked, DoorMode, Event, EventKind, FaceFault, Reason, RefusedCommand, RefusedUpdate,
     SetBy, Way,
 };
-pub use face::{Hint, Liveness, LivenessPolicy, Observation};
+pub use face::{Advice, Hint, Liveness, LivenessPolicy, Observation, SittingEnd};
 pub use ids::{
     BadId, CardNumber, CredentialId, DoorId, FormatName, GateId, OperatorId, PinTag, ReaderId,
     SiteId, SubjectId,

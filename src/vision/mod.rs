@@ -13,6 +13,7 @@ mod certainty;
 mod chain;
 mod detector;
 mod embedder;
+mod enrolment;
 mod fusion;
 mod gallery;
 mod geometry;
@@ -40,6 +41,7 @@ pub use certainty::{
 pub use chain::{Chain, ChainError, Face, MAX_FACES};
 pub use detector::Detection;
 pub use embedder::Embedder;
+pub use enrolment::{MIN_QUALITY, SAME_AGAIN, SECOND_FACE, Sat, Sitting};
 pub use fusion::{BadCohort, Cohort, fuse};
 pub use gallery::{Gallery, Nearest};
 pub use geometry::Bounds;

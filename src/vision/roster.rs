@@ -61,8 +61,9 @@ pub struct Crossing {
     pub last: bool,
 }
 
-/// How many templates a subject moves across with, where the model's evidence doesn't say with how many it was
+/// How many templates are enrolled of somebody before the camera, and how many a subject moves across with, where the model's evidence doesn't say with how many it was
 /// measured.
+const WANTED: usize = 5;
 const TEMPLATES: u32 = 3;
 /// Beyond doubt: what a tenth of the strangers that are accepted would reach; without evidence, so much of
 /// the plain threshold.
@@ -111,6 +112,11 @@ impl Roster {
     pub fn frames(&self) -> Option<u32> {
         let former = self.former.as_ref().and_then(|former| former.frames());
         self.evidence.as_ref().map(|e| e.frames).max(former)
+    }
+
+    /// How many templates of a subject the current model's certainty was measured with, or does well with.
+    pub fn templates_wanted(&self) -> usize {
+        self.evidence.as_ref().map_or(WANTED, |evidence| evidence.templates as usize)
     }
 
     /// A template of either model.

@@ -154,6 +154,11 @@ impl Tracker {
         self.claim = Some(Claim { among, until: now + CLAIM_LASTS });
     }
 
+    /// Where and how somebody stands who is asking.
+    pub fn presence(&self) -> Presence {
+        self.options.presence
+    }
+
     /// A subject has left the roster: an answer that names them is none any more.
     pub fn forget(&mut self, subject: &SubjectId) {
         let named = |t: &&mut Track| t.answer.is_some_and(|found| found.verdict.names(subject));

@@ -9,7 +9,8 @@
 use super::Parsed;
 use super::template::{MAX_SEALED, ModelHash, Sealed, TemplateKey};
 use crate::domain::{
-    Duration, Hint, Instant, Liveness, LivenessPolicy, Observation, SubjectId, View, Watch,
+    Advice, Duration, Hint, Instant, Liveness, LivenessPolicy, Observation, SittingEnd, SubjectId,
+    View, Watch,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -49,6 +50,13 @@ pub enum ToWorker {
     LookAlikes(#[serde(with = "subject")] SubjectId),
     /// How the line of the presence detector or the button stands.
     Line { active: bool },
+    /// Somebody is enrolled before the camera, as this subject, in place of whom else was being enrolled; nobody is
+    /// recognised meanwhile.
+    Sit {
+        #[serde(with = "subject")]
+        subject: SubjectId,
+        within: Duration,
+    },
 }
 
 /// What the worker needs to know before it looks at anything.
@@ -191,6 +199,23 @@ pub enum FromWorker {
         /// With it the former model's templates of this subject may go.
         last: bool,
     },
+    /// What comes of `Sit`.
+    Sat(Sat),
+}
+
+/// A step of an enrolment before the camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Sat {
+    /// Said when it changes.
+    Advice(Advice),
+    /// One more template; so many are still wanted.
+    Kept {
+        #[serde(with = "sealed")]
+        sealed: Sealed,
+        more: u8,
+    },
+    /// Nothing comes after it.
+    Ended(SittingEnd),
 }
 
 /// By which terms people are found at a gallery of this size.

@@ -2,12 +2,13 @@
 
 use crate::domain::{Instant, LivenessPolicy, SubjectId};
 use crate::vision::{
-    Bounds, Chain, ChainError, Embedder, Expected, Face, Gates, Look, Options, Picture, Presence,
-    Quality, Roster, Said, Targets, Template, Tracker,
+    self, Bounds, Chain, ChainError, Crossing, Embedder, Expected, Face, Gates, Look, Options,
+    Picture, Presence, Quality, Roster, Said, Sitting, Targets, Template, Tracker,
 };
 use crate::wire::template::{ModelHash, NONCE_LEN, OpenError, Sealed, TemplateKey, open, seal};
 use crate::wire::worker::{
-    Certainty, Hello, MAX_CLAIMED, MAX_LOOK_ALIKES, Refusal, Share, Terms, Tracking,
+    Certainty, FromWorker, Hello, MAX_CLAIMED, MAX_LOOK_ALIKES, Refusal, Sat, Share, Terms,
+    Tracking,
 };
 
 /// More templates than any gallery this project is measured with; it bounds the worker's memory.
@@ -28,6 +29,8 @@ pub struct Looker {
     height: u32,
     /// A face was in the last frame.
     somebody: bool,
+    /// Whoever is being enrolled, and as whom.
+    sitter: Option<(SubjectId, Sitting)>,
 }
 
 impl Looker {
@@ -64,6 +67,7 @@ impl Looker {
             width,
             height,
             somebody: false,
+            sitter: None,
         })
     }
 
@@ -89,8 +93,19 @@ impl Looker {
         self.roster.add(sealed.subject, &template).map_err(|_| Refusal::Model)
     }
 
+    /// Enrols whoever stands before the camera, as this subject, until then.
+    pub fn sit(&mut self, subject: SubjectId, until: Instant) {
+        let (space, presence) = (*self.roster.space(), self.tracker.presence());
+        let wanted = self.roster.templates_wanted();
+        self.sitter = Some((subject, Sitting::new(space, presence, wanted, until)));
+    }
+
+    pub fn has_sitter(&self) -> bool {
+        self.sitter.is_some()
+    }
+
     /// Seals what is to be enrolled of somebody, as the gate keeps it.
-    pub fn seal(&self, subject: SubjectId, template: &Template) -> Result<Sealed, String> {
+    fn seal(&self, subject: SubjectId, template: &Template) -> Result<Sealed, String> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|e| format!("no randomness: {e}"))?;
         seal(&self.key, subject, &self.model(), template.values(), nonce)
@@ -154,7 +169,7 @@ impl Looker {
     }
 
     /// What is to be said, now that this frame is in. An error means that no frame can be looked at.
-    pub fn look(&mut self, frame: &[u8], captured_at: Instant) -> Result<Vec<Said>, String> {
+    pub fn look(&mut self, frame: &[u8], captured_at: Instant) -> Result<Vec<FromWorker>, String> {
         let picture = Picture::from_i420(self.width, self.height, frame)
             .map_err(|e| format!("a frame: {e}"))?;
         let faces = self.chain.faces_in_frame(&picture).map_err(|e| e.to_string())?;
@@ -176,22 +191,58 @@ impl Looker {
             })
             .collect();
         let chain = &mut self.chain;
+        if let Some((subject, mut sitting)) = self.sitter.take() {
+            let sat = sitting.handle(captured_at, &sightings, |index| {
+                let Some(face) = faces.get(index) else { return Ok(None) };
+                unless_unfit(chain.template(&picture, face))
+            })?;
+            let ended = sat.iter().any(|sat| matches!(sat, vision::Sat::Ended(_)));
+            self.sitter = (!ended).then_some((subject, sitting));
+            return sat.into_iter().map(|sat| self.put_sat(subject, sat)).collect();
+        }
         // Once everybody has moved across, nobody pays for the former model any more.
         let changing = self.roster.former().is_some();
-        self.tracker.handle(captured_at, &sightings, &self.roster, |index| {
+        let said = self.tracker.handle(captured_at, &sightings, &self.roster, |index| {
             let Some(face) = faces.get(index) else { return Ok(None) };
             let mut look = || {
                 let template = chain.template(&picture, face)?;
                 let former = if changing { chain.former_template(&picture, face)? } else { None };
                 Ok(Look { template, former, living: chain.living(&picture, face)? })
             };
-            match look() {
-                Ok(look) => Ok(Some(look)),
-                // This face, in this frame; the next may be better.
-                Err(ChainError::Alignment | ChainError::Template(_)) => Ok(None),
-                Err(e @ ChainError::Model(_)) => Err(e.to_string()),
+            unless_unfit(look())
+        })?;
+        said.into_iter().map(|said| self.put(said)).collect()
+    }
+
+    /// What was said, as the daemon is told it.
+    fn put(&self, said: Said) -> Result<FromWorker, String> {
+        Ok(match said {
+            Said::Observation(observation) => FromWorker::Observed(observation),
+            Said::Hint(hint) => FromWorker::Hint(hint),
+            Said::Crossing(Crossing { subject, last }, template) => {
+                FromWorker::Crossing { sealed: self.seal(subject, &template)?, last }
             }
         })
+    }
+
+    fn put_sat(&self, subject: SubjectId, sat: vision::Sat) -> Result<FromWorker, String> {
+        Ok(FromWorker::Sat(match sat {
+            vision::Sat::Advice(advice) => Sat::Advice(advice),
+            vision::Sat::Kept { template, more } => {
+                let more = u8::try_from(more).unwrap_or(u8::MAX);
+                Sat::Kept { sealed: self.seal(subject, &template)?, more }
+            }
+            vision::Sat::Ended(end) => Sat::Ended(end),
+        }))
+    }
+}
+
+/// What fails for this face, in this frame, may work in the next; a model that doesn't run won't.
+fn unless_unfit<T>(outcome: Result<T, ChainError>) -> Result<Option<T>, String> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(ChainError::Alignment | ChainError::Template(_)) => Ok(None),
+        Err(e @ ChainError::Model(_)) => Err(e.to_string()),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::{Clock, Instant};
 use crate::failure::Failure;
 use crate::io::clock::SystemClock;
 use crate::io::tflite;
-use crate::vision::{Chain, Crossing, Picture, Said};
+use crate::vision::{Chain, Picture};
 use crate::wire::template::ModelHash;
 use crate::wire::worker::{ALIVE_EVERY, FromWorker, ToWorker, VERSION, encode};
 use clap::Args as ClapArgs;
@@ -142,6 +142,9 @@ fn turns(
                     let others = looker.look_alikes(&subject);
                     say(socket, &FromWorker::LookAlikes { subject, others })?;
                 }
+                ToWorker::Sit { subject, within } => {
+                    looker.sit(subject, SystemClock.now() + within);
+                }
                 ToWorker::Line { active } => watcher.line(SystemClock.now(), active),
                 ToWorker::Quit => return Ok(()),
                 ToWorker::Hello(_) | ToWorker::Frames => {
@@ -151,6 +154,7 @@ fn turns(
         }
         settle(socket, looker)?;
         if let Some(mut frame) = frame {
+            watcher.sit(looker.has_sitter());
             if watcher.frame(frame.captured_at, &frame.data) {
                 // Told before anything is looked for: who stands there sees the light first.
                 tell(socket, watcher)?;
@@ -159,7 +163,7 @@ fn turns(
                 let said = turning.upright(&frame, |upright| looker.look(upright, at));
                 let said = said.map_err(|e| End::Unfit(e.to_string()))?.map_err(End::Unfit)?;
                 for said in said {
-                    say(socket, &put(looker, said).map_err(End::Unfit)?)?;
+                    say(socket, &said)?;
                 }
                 watcher.looked(frame.captured_at, looker.sees_somebody());
             }
@@ -182,17 +186,6 @@ fn turns(
             Some(Err(why)) => return Err(End::Alone(why)),
         }
     }
-}
-
-/// What was said, as the daemon is told it.
-fn put(looker: &Looker, said: Said) -> Result<FromWorker, String> {
-    Ok(match said {
-        Said::Observation(observation) => FromWorker::Observed(observation),
-        Said::Hint(hint) => FromWorker::Hint(hint),
-        Said::Crossing(Crossing { subject, last }, template) => {
-            FromWorker::Crossing { sealed: looker.seal(subject, &template)?, last }
-        }
-    })
 }
 
 /// Tells by which terms people are found, if people came or went.

@@ -13,6 +13,8 @@ pub struct Watcher {
     scene: Scene,
     /// A face was in the last frame that was looked at.
     somebody: bool,
+    /// Somebody is being enrolled: every frame is looked at.
+    sitting: bool,
     awake: bool,
     was_awake: bool,
     told_awake: bool,
@@ -32,6 +34,7 @@ impl Watcher {
             stir: Stir::default(),
             scene: Scene::default(),
             somebody: false,
+            sitting: false,
             awake: false,
             was_awake: false,
             told_awake: false,
@@ -42,6 +45,11 @@ impl Watcher {
 
     pub fn line(&mut self, now: Instant, active: bool) {
         self.attention.line(now, active);
+    }
+
+    /// Whether somebody is being enrolled, whatever the trigger says.
+    pub fn sit(&mut self, sitting: bool) {
+        self.sitting = sitting;
     }
 
     /// One frame, captured at `now`: whether to look for faces in it.
@@ -58,7 +66,7 @@ impl Watcher {
             Err(_) => true,
         };
         self.attention.motion(now, moving);
-        self.awake = self.attention.is_awake(now);
+        self.awake = self.attention.is_awake(now) || self.sitting;
         self.somebody &= self.awake;
         self.awake
     }
@@ -74,7 +82,7 @@ impl Watcher {
     /// Time passed, perhaps without a frame: whether what was awake is not any more.
     pub fn falls_asleep(&mut self, now: Instant) -> bool {
         let blind = now.since(self.last_frame) >= BLIND;
-        self.awake &= self.attention.is_awake(now) && !blind;
+        self.awake &= (self.attention.is_awake(now) || self.sitting) && !blind;
         std::mem::replace(&mut self.was_awake, self.awake) && !self.awake
     }
 

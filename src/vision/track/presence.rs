@@ -68,12 +68,16 @@ impl Presence {
         Self { away: self.away.max(interval.min(LONGEST_AWAY)), ..self }
     }
 
-    pub(super) fn in_region(&self, eyes: &[[f32; 2]; 2]) -> bool {
+    pub(in crate::vision) fn in_region(&self, eyes: &[[f32; 2]; 2]) -> bool {
         let [a, b] = eyes;
         let (x, y) = ((a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0);
         self.region.is_none_or(|r| {
             (r.x..=r.x + r.width).contains(&x) && (r.y..=r.y + r.height).contains(&y)
         })
+    }
+
+    pub(in crate::vision) fn is_near(&self, eyes: &[[f32; 2]; 2]) -> bool {
+        pupils_px(eyes) >= self.min_pupils_px
     }
 
     /// Whether this track's person is still there, asking or not.

@@ -113,6 +113,8 @@ fn messages() -> impl Strategy<Value = ToWorker> {
         id.clone().prop_map(ToWorker::LookAlikes),
         (id.clone(), id.clone()).prop_map(ToWorker::Separate),
         proptest::collection::vec(id.clone(), 0..=MAX_CLAIMED).prop_map(ToWorker::Claim),
+        (id.clone(), any::<u64>())
+            .prop_map(|(subject, us)| ToWorker::Sit { subject, within: Duration(us) }),
         (id, proptest::collection::vec(any::<u8>(), 0..600))
             .prop_map(|(subject, bytes)| ToWorker::Enrol(Sealed { subject, bytes })),
     ]

@@ -4,15 +4,10 @@ use super::seal::Sealer;
 use super::{PictureError, faces, say};
 use crate::domain::Hint;
 use crate::failure::Failure;
-use crate::vision::{Chain, Face, Gates, Picture, Quality, Template};
+use crate::vision::{
+    Chain, Face, Gates, MIN_QUALITY, Picture, Quality, SAME_AGAIN, SECOND_FACE, Template,
+};
 use std::path::{Path, PathBuf};
-
-/// A face with fewer of its pixels, or farther from upright, makes a template that strangers come near.
-const MIN_QUALITY: f32 = 0.3;
-/// Nearer than this share of the threshold to one that is kept, a picture adds nothing.
-const SAME_AGAIN: f32 = 0.1;
-/// A second face this large, as a share of the largest one's area, and nobody can say whose picture it is.
-const SECOND_FACE: f32 = 0.4;
 
 /// Seals the templates of the good and varied ones of one person's pictures and prints them; the others are named
 /// with the reason. Pictures of different people are refused as a whole: somebody else's among them would let

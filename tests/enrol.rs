@@ -1,0 +1,146 @@
+//! Enrolling somebody who stands before the gate's own camera: the real daemon, worker and command.
+#![cfg(feature = "face")]
+
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod stage;
+
+use eithergate::cli::demo::eyes::Sight;
+use eithergate::cli::demo::pictures::Pictures;
+use eithergate::cli::demo::world::{Stage, World};
+use stage::{Outcome, is_applied, must, program};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Generous: two cores may be busy with other tests.
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Gate {
+    world: World,
+    pictures: Pictures,
+    subject: String,
+}
+
+impl Gate {
+    /// With a resident who has a card and no face.
+    fn build() -> Result<Self, Box<dyn std::error::Error>> {
+        let pictures = Pictures::find(None).map_err(|e| format!("{e:?}"))?;
+        let stage = Stage { program: program(), pictures: Some(&pictures), sabotage: None };
+        let world = World::build(stage, &|_| {}).map_err(|e| format!("{e:?}"))?;
+        assert!(world.eyes.wait(0, LIMIT, is_applied).is_some(), "no allowlist was applied");
+        assert!(world.face_is_up(LIMIT), "{:?}", world.status());
+        let subject = world.secrets().first().cloned().ok_or("nobody")?;
+        let gate = Self { world, pictures, subject };
+        let forgotten = gate.run(&["subject", "forget", &gate.subject])?;
+        assert!(forgotten.status.success(), "{forgotten:?}");
+        Ok(gate)
+    }
+
+    fn run(&self, arguments: &[&str]) -> std::io::Result<Output> {
+        let config = self.world.path("gate.toml");
+        Command::new(program()).args(arguments).args(["--config", &config]).output()
+    }
+
+    fn enroll(&self, subject: &str, seconds: &str) -> std::io::Result<Output> {
+        let asked = ["--consent", "notice 2026-04", "--live", "--seconds", seconds];
+        self.run(&[&["enroll", "--subject", subject], asked.as_slice()].concat())
+    }
+
+    /// Enrols while these stand before the camera, one after the other.
+    fn enroll_before(&mut self, shown: &[PathBuf], seconds: &str) -> std::io::Result<Output> {
+        let config = self.world.path("gate.toml");
+        let (over, subject) = (AtomicBool::new(false), self.subject.clone());
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| {
+                let output = Command::new(program())
+                    .args([
+                        "enroll",
+                        "--subject",
+                        &subject,
+                        "--consent",
+                        "notice 2026-04",
+                        "--live",
+                    ])
+                    .args(["--seconds", seconds, "--config", &config])
+                    .output();
+                over.store(true, Ordering::Relaxed);
+                output
+            });
+            // Gone as soon as it is over, or they would be let in.
+            for turn in 0.. {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                if let (0, Some(picture)) = (turn % 15, shown.get(turn / 15 % shown.len())) {
+                    must(self.world.show(Some(picture)));
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            must(self.world.show(None));
+            asked.join().unwrap_or_else(|_| Err(std::io::Error::other("the thread is gone")))
+        })
+    }
+
+    fn templates(&self) -> Option<u64> {
+        self.world.status()?["face"]["templates"].as_u64()
+    }
+}
+
+fn words(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[test]
+fn a_resident_before_the_camera_is_enrolled_and_then_recognised() -> Outcome {
+    let mut gate = Gate::build()?;
+    assert_eq!(gate.templates(), Some(0));
+    // Three stills of one person are as varied as they get: time ends it.
+    let shown = [gate.pictures.enrolled.as_slice(), &[gate.pictures.resident.clone()]].concat();
+    let mark = gate.world.eyes.mark();
+    let output = gate.enroll_before(&shown, "25")?;
+    let said = words(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("3 of 5") && said.contains("turn your head"), "{said}");
+    assert!(said.contains("enrolled"), "{said}");
+    let opened = |s: &Sight| s.is_event("AccessGranted", &[("way", "face")]);
+    let seen = gate.world.eyes.since(mark);
+    assert!(!seen.iter().any(|s| opened(&s.what)), "nobody is let in for being enrolled: {seen:?}");
+    std::thread::sleep(Duration::from_secs(2));
+    let mark = gate.world.eyes.mark();
+    let resident = gate.pictures.resident.clone();
+    must(gate.world.show(Some(&resident)));
+    assert!(gate.world.eyes.wait(mark, LIMIT, opened).is_some(), "not recognised");
+    Ok(())
+}
+
+#[test]
+fn nobody_is_enrolled_in_place_of_somebody_else_or_without_a_right() -> Outcome {
+    let mut gate = Gate::build()?;
+    let both = [gate.pictures.resident.clone(), gate.pictures.stranger.clone()];
+    let output = gate.enroll_before(&both, "30")?;
+    let said = words(&output);
+    assert_eq!(output.status.code(), Some(65), "{said}");
+    assert!(said.contains("somebody else stood there"), "{said}");
+    assert_eq!(gate.templates(), Some(0));
+
+    let empty = gate.enroll(&gate.subject, "5")?;
+    let said = words(&empty);
+    assert_eq!(empty.status.code(), Some(65), "{said}");
+    assert!(
+        said.contains("nobody is to be seen") && said.contains("nothing was enrolled"),
+        "{said}"
+    );
+
+    let unknown = gate.enroll(&"0f".repeat(16), "5")?;
+    let said = words(&unknown);
+    assert_eq!(unknown.status.code(), Some(65), "{said}");
+    assert!(said.contains("the allowlist of this gate doesn't have this subject"), "{said}");
+    let both = ["enroll", "--subject", &gate.subject, "--consent", "n", "--live", "a.jpg"];
+    assert_eq!(gate.run(&both)?.status.code(), Some(64));
+    Ok(())
+}
