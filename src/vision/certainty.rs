@@ -26,6 +26,11 @@ const MIN_QUANTILES: usize = 3;
 pub struct Distances {
     people: u32,
     comparisons: u64,
+    curve: Box<Curve>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Curve {
     /// Share of comparisons below (above 0, below 1), distance; both rising.
     quantiles: Vec<(f64, f64)>,
     /// Their shares' places on normal paper, which take long to find.
@@ -109,7 +114,7 @@ impl Distances {
             return Err(BadDistances::Unfounded);
         }
         let places = quantiles.iter().map(|q| normal_at(q.0)).collect();
-        Ok(Self { people, comparisons, quantiles, places })
+        Ok(Self { people, comparisons, curve: Box::new(Curve { quantiles, places }) })
     }
 
     /// From measured distances: denser quantiles towards both ends, where decisions are made.
@@ -146,25 +151,25 @@ impl Distances {
     }
 
     pub fn quantiles(&self) -> &[(f64, f64)] {
-        &self.quantiles
+        &self.curve.quantiles
     }
 
     /// The share of comparisons below a distance. Between quantiles as straight lines on normal paper; beyond
     /// them along the line that fits the outer ones best, or all, whichever is flatter.
     pub fn share_below(&self, distance: f64) -> f64 {
-        let (slope, from) = self.line(self.quantiles.partition_point(|q| q.1 <= distance));
+        let (slope, from) = self.line(self.curve.quantiles.partition_point(|q| q.1 <= distance));
         normal_below(from.0 + slope * (distance - from.1))
     }
 
     /// The distance below which a share of comparisons lies; never below 0.
     pub fn distance_at(&self, share: f64) -> f64 {
-        let (slope, from) = self.line(self.quantiles.partition_point(|q| q.0 <= share));
+        let (slope, from) = self.line(self.curve.quantiles.partition_point(|q| q.0 <= share));
         (from.1 + (normal_at(share) - from.0) / slope).max(0.0)
     }
 
     /// Place on normal paper and distance of each quantile.
     fn points(&self) -> impl Iterator<Item = (f64, f64)> + Clone {
-        self.places.iter().copied().zip(self.quantiles.iter().map(|q| q.1))
+        self.curve.places.iter().copied().zip(self.curve.quantiles.iter().map(|q| q.1))
     }
 
     /// Where so many quantiles lie below: standard deviations per distance, and a point of the line.
@@ -176,7 +181,7 @@ impl Distances {
         }
         let is_outer =
             |share: f64| if near.is_none() { share <= TAIL } else { share >= 1.0 - TAIL };
-        let outer = || self.points().zip(&self.quantiles).filter(|(_, q)| is_outer(q.0));
+        let outer = || self.points().zip(&self.curve.quantiles).filter(|(_, q)| is_outer(q.0));
         let all = slope(self.points());
         let enough = outer().count() >= MIN_QUANTILES;
         // Of few comparisons the outer ones may lie steeply by chance; the flatter line promises less.
@@ -189,7 +194,7 @@ impl Distances {
     /// measured and not drawn on, and that of the lines that the curve may follow.
     fn near(&self, tail: &Tail, distance: f64) -> Expected {
         let known = self.expected(self.share_below(distance));
-        let is_measured = self.quantiles.first().is_some_and(|q| q.1 <= distance);
+        let is_measured = self.curve.quantiles.first().is_some_and(|q| q.1 <= distance);
         let measured = is_measured.then(|| normal_at(known.share));
         let at_most = tail.at_most_below(distance, measured).max(known.share);
         let at_most = if known.extrapolated { at_most } else { at_most.max(known.at_most) };
@@ -210,7 +215,7 @@ impl Distances {
     }
 
     fn tail(&self) -> Tail {
-        Tail::new(&self.quantiles, &self.places, self.people, self.comparisons)
+        Tail::new(&self.curve.quantiles, &self.curve.places, self.people, self.comparisons)
     }
 
     /// The largest distance below which surely no more than this share lies; of too few people there is none but 0.
