@@ -76,7 +76,7 @@ impl Sitting {
             Err(advice) => return Ok(self.tell(advice)),
         };
         let paused = self.kept_at.is_some_and(|at| now.since(at) < PAUSE);
-        if paused || !self.since.is_some_and(|at| now.since(at) >= self.presence.dwell) {
+        if paused || self.since.is_none_or(|at| now.since(at) < self.presence.dwell) {
             return Ok(Vec::new());
         }
         let Some(template) = look(index)?.filter(|t| self.space.admit(t).is_ok()) else {
