@@ -92,13 +92,6 @@ fn save(name: &str, rows: &[[f32; DIMENSION]]) -> Result<PathBuf, Box<dyn Error>
     Ok(path)
 }
 
-/// Resident memory of this process, in KiB.
-fn resident_kib() -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
-}
-
 fn at_size(count: usize) -> Result<(), Box<dyn Error>> {
     let mut people = People { state: 7, known: Vec::with_capacity(count) };
     let mut gallery = Gallery::new(SPACE);
@@ -194,14 +187,13 @@ fn agree(
     Ok(())
 }
 
-/// What 10,000 people with five templates each take, and what changing them costs.
+/// What changing the gallery of 10,000 people with five templates each costs.
 fn in_use() -> Result<(), Box<dyn Error>> {
     const SUBJECTS: usize = 10_000;
     let mut people = People { state: 8, known: Vec::with_capacity(SUBJECTS) };
     for _ in 0..SUBJECTS {
         people.person();
     }
-    let before = resident_kib()?;
     let mut gallery = Gallery::new(SPACE);
     let start = Instant::now();
     for n in 0..5 * SUBJECTS {
@@ -209,14 +201,13 @@ fn in_use() -> Result<(), Box<dyn Error>> {
         gallery.add(subject(n % SUBJECTS), &Template::new(SPACE.model, picture)?)?;
     }
     let added_us = start.elapsed().as_secs_f64() * 1e6 / (5 * SUBJECTS) as f64;
-    let kib = resident_kib()?.saturating_sub(before);
     let start = Instant::now();
     for n in (0..SUBJECTS).step_by(10) {
         gallery.remove(&subject(n));
     }
     let removed_us = start.elapsed().as_secs_f64() * 1e6 / (SUBJECTS / 10) as f64;
     let figures = json!({
-        "bench": "gallery of 10,000 subjects, 5 templates each", "resident_mib": kib as f64 / 1024.0,
+        "bench": "gallery of 10,000 subjects, 5 templates each",
         "add_template_us": (added_us * 100.0).round() / 100.0,
         "remove_subject_us": (removed_us * 100.0).round() / 100.0,
     });
