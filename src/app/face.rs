@@ -110,11 +110,18 @@ pub enum FaceEvent {
 }
 
 /// What a worker that starts has to know of the enrolled.
-#[derive(Clone, Debug, Default)]
 pub struct Enrolled {
-    pub templates: Vec<Sealed>,
+    /// One after the other, as the worker takes them: all at once they take more memory than the gate has to
+    /// spare.
+    pub templates: Box<dyn Iterator<Item = Sealed> + Send>,
     /// Pairs that were taken for each other.
     pub apart: Vec<(SubjectId, SubjectId)>,
+}
+
+impl Default for Enrolled {
+    fn default() -> Self {
+        Self { templates: Box::new(std::iter::empty()), apart: Vec::new() }
+    }
 }
 
 /// A look at the face path from outside.
@@ -150,6 +157,8 @@ enum Note {
     /// A child ended; `None` if by a signal. It is a zombie until it is reaped, so its process and group
     /// numbers are still its own.
     Exited(u64, Option<i32>),
+    /// To this worker the whole gallery was sent: so many templates, and so many that are none.
+    Sent(u64, usize, usize),
     Tell(ToWorker),
     Stop,
 }

@@ -221,9 +221,18 @@ impl Store {
         away.into_iter().chain(found)
     }
 
-    /// All sealed templates, as they were put.
-    pub fn templates(&self) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.trees()?.templates.iter().map(|entry| Ok(entry?.1.to_vec())).collect()
+    /// All sealed templates, as they were put, read one after the other.
+    pub fn templates(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + Send + use<> {
+        let (all, away) = match self.trees() {
+            Ok(trees) => (Some(trees.templates.iter()), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let found = all.into_iter().flatten().map(|entry| Ok(entry?.1.to_vec()));
+        away.into_iter().chain(found)
+    }
+
+    pub fn template_count(&self) -> Result<usize, StoreError> {
+        Ok(self.trees()?.templates.len())
     }
 
     /// The templates of at most `people` subjects, those after this one in the store's order, with whose they

@@ -110,7 +110,10 @@ impl Gate {
         let gallery = Arc::clone(&self.gallery);
         Supervisor::spawn(
             options,
-            move || Enrolled { templates: gallery.lock().unwrap().clone(), apart: Vec::new() },
+            move || {
+                let templates = Box::new(gallery.lock().unwrap().clone().into_iter());
+                Enrolled { templates, apart: Vec::new() }
+            },
             move |event| {
                 let _ = sender.try_send(event);
             },

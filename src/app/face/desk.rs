@@ -28,7 +28,9 @@ struct Worker {
 /// How far the gallery has got into the worker. Its answers come in the order it was sent.
 #[derive(Default)]
 struct Loading {
-    pending: usize,
+    answered: usize,
+    /// Known once all of it was.
+    sent: Option<usize>,
     taken: usize,
     refused: usize,
 }
@@ -36,9 +38,16 @@ struct Loading {
 impl Loading {
     /// Counts an answer if it is one to the gallery; `None` if it is not.
     fn answer(&mut self, taken: bool) -> Option<&Self> {
-        self.pending = self.pending.checked_sub(1)?;
+        if self.is_over() {
+            return None;
+        }
+        self.answered += 1;
         *(if taken { &mut self.taken } else { &mut self.refused }) += 1;
         Some(self)
+    }
+
+    fn is_over(&self) -> bool {
+        self.sent == Some(self.answered)
     }
 }
 
@@ -138,7 +147,14 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
                 }
                 self.send(plan, message);
             }
-            Note::Said(..) | Note::Garbled(..) | Note::Stop => {}
+            Note::Sent(id, sent, unfit) if self.is_worker(id) => {
+                if let Some(worker) = &mut self.worker {
+                    worker.loading.sent = Some(sent);
+                    worker.loading.refused += unfit;
+                }
+                self.tell_loaded();
+            }
+            Note::Said(..) | Note::Garbled(..) | Note::Sent(..) | Note::Stop => {}
         }
     }
 
@@ -200,16 +216,21 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
     }
 
     fn load_gallery(&mut self) {
-        let Enrolled { mut templates, apart } = (self.gallery)();
+        let enrolled = (self.gallery)();
         let Some(worker) = &mut self.worker else { return };
         worker.ready = true;
-        let all = templates.len();
-        // Longer is no sealed template, and would not fit into a message.
-        templates.retain(|t| t.bytes.len() <= MAX_SEALED);
-        let pending = templates.len();
-        worker.loading = Loading { pending, taken: 0, refused: all - pending };
-        if worker.link.gallery(Enrolled { templates, apart }).is_ok() && pending == 0 {
-            (self.emit)(FaceEvent::GalleryLoaded { taken: 0, refused: all });
+        worker.loading = Loading::default();
+        // A failure means that the worker is gone, which its exit tells better.
+        let _ = worker.link.gallery(enrolled);
+    }
+
+    /// Once it is through.
+    fn tell_loaded(&self) {
+        let Some(loading) = self.worker.as_ref().map(|w| &w.loading) else { return };
+        if loading.is_over() {
+            let (taken, refused) = (loading.taken, loading.refused);
+            info!(taken, refused, "the gallery is loaded");
+            (self.emit)(FaceEvent::GalleryLoaded { taken, refused });
         }
     }
 
@@ -227,11 +248,7 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
             }
             _ => {}
         }
-        if loading.pending == 0 {
-            let (taken, refused) = (loading.taken, loading.refused);
-            info!(taken, refused, "the gallery is loaded");
-            (self.emit)(FaceEvent::GalleryLoaded { taken, refused });
-        }
+        self.tell_loaded();
     }
 
     /// To a worker that is ready; one that is not yet will ask for the whole gallery.

@@ -3,6 +3,7 @@
 
 use super::{Enrolled, Note};
 use crate::wire::Parsed;
+use crate::wire::template::MAX_SEALED;
 use crate::wire::worker::{Decoder, FromWorker, Hello, ToWorker, encode};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::io::{self, IoSlice, Read, Write};
@@ -43,10 +44,11 @@ impl Link {
         let (outbox, queue) = sync_channel(OUTBOX);
         let (reading, notes) = (socket.try_clone()?, notes.clone());
         let name = |name: &str| thread::Builder::new().name(name.to_owned());
+        let sent = notes.clone();
         name("face-read").spawn(move || read(id, reading, &notes))?;
         name("face-write").spawn(move || {
             // An error means that the worker is gone, which its exit tells better.
-            let _ = write(socket, hello, &queue);
+            let _ = write(id, socket, hello, &queue, &sent);
         })?;
         Ok(Self { outbox })
     }
@@ -101,7 +103,13 @@ fn read(id: u64, mut socket: UnixStream, notes: &SyncSender<Note>) {
     }
 }
 
-fn write(mut socket: UnixStream, hello: Hello, queue: &Receiver<Out>) -> io::Result<()> {
+fn write(
+    id: u64,
+    mut socket: UnixStream,
+    hello: Hello,
+    queue: &Receiver<Out>,
+    notes: &SyncSender<Note>,
+) -> io::Result<()> {
     send(&mut socket, &ToWorker::Hello(hello))?;
     for out in queue {
         match out {
@@ -110,8 +118,19 @@ fn write(mut socket: UnixStream, hello: Hello, queue: &Receiver<Out>) -> io::Res
                 for pair in apart {
                     send(&mut socket, &ToWorker::Separate(pair))?;
                 }
+                let (mut sent, mut unfit) = (0, 0);
                 for sealed in templates {
+                    // Longer is no sealed template, and would not fit into a message.
+                    if sealed.bytes.len() > MAX_SEALED {
+                        unfit += 1;
+                        continue;
+                    }
                     send(&mut socket, &ToWorker::Enrol(sealed))?;
+                    sent += 1;
+                }
+                // Before anything else is sent, so that what is answered after it was no part of it.
+                if notes.send(Note::Sent(id, sent, unfit)).is_err() {
+                    return Ok(());
                 }
             }
             Out::Frames(pipe) => send_with(&mut socket, &ToWorker::Frames, pipe)?,

@@ -6,6 +6,10 @@ use std::sync::mpsc::sync_channel;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
+fn all(store: &Store) -> Result<Vec<Vec<u8>>, StoreError> {
+    store.templates().collect()
+}
+
 #[test]
 fn events_come_back_in_order_after_a_restart() -> Outcome {
     let dir = tempfile::tempdir()?;
@@ -90,7 +94,7 @@ fn garbage_in_place_of_events_is_set_aside_too() -> Outcome {
         std::fs::write(&path, garbage)?;
         let (store, _) = Store::open(dir.path())?;
         store.put_templates(&[2; 16], &[vec![8]])?;
-        assert!(store.templates()?.contains(&vec![8]), "{file}");
+        assert!(all(&store)?.contains(&vec![8]), "{file}");
     }
     Ok(())
 }
@@ -102,7 +106,7 @@ fn a_subjects_templates_replace_the_ones_before() -> Outcome {
     store.put_templates(&[1; 16], &[vec![1], vec![2]])?;
     store.put_templates(&[2; 16], &[vec![3]])?;
     store.put_templates(&[1; 16], &[vec![4]])?;
-    assert_eq!(store.templates()?, [vec![4], vec![3]]);
+    assert_eq!(all(&store)?, [vec![4], vec![3]]);
     store.put_templates(&[2; 16], &[vec![5], vec![6]])?;
     store.put_templates(&[0xff; 16], &[vec![7]])?;
     let after = |subject: Option<u8>, people| {
@@ -329,7 +333,7 @@ fn a_store_on_a_full_disk_is_not_set_aside() -> Outcome {
     std::fs::remove_file(ballast)?;
     let (store, set_aside) = opened(tiny.0.path())?;
     assert!(!set_aside && store.epoch() == epoch);
-    assert_eq!(store.templates()?.len(), 1);
+    assert_eq!(store.template_count()?, 1);
     Ok(())
 }
 
@@ -361,7 +365,7 @@ fn a_subject_goes_with_the_pairs_it_is_in() -> Outcome {
     let (store, _) = Store::open(dir.path())?;
     assert_eq!(store.apart()?, [[a, b], [a, c], [b, c]]);
     assert_eq!(store.remove_enrolled(&a)?, 2);
-    assert_eq!((store.apart()?, store.templates()?), (vec![[b, c]], vec![vec![3]]));
+    assert_eq!((store.apart()?, all(&store)?), (vec![[b, c]], vec![vec![3]]));
     assert_eq!(store.remove_enrolled(&a)?, 0);
     Ok(())
 }
