@@ -136,6 +136,24 @@ fn nobody_is_enrolled_in_place_of_somebody_else_or_without_a_right() -> Outcome 
         "{said}"
     );
 
+    // One at a time; and who presses Ctrl-C has let go.
+    let config = gate.world.path("gate.toml");
+    let asked = ["enroll", "--subject", &gate.subject, "--consent", "n", "--live"];
+    let mut first = Command::new(program())
+        .args(asked)
+        .args(["--config", &config])
+        .stdout(std::process::Stdio::null())
+        .spawn()?;
+    std::thread::sleep(Duration::from_secs(1));
+    let second = gate.enroll(&gate.subject, "5")?;
+    let said = words(&second);
+    assert_eq!(second.status.code(), Some(65), "{said}");
+    assert!(said.contains("one at a time"), "{said}");
+    (first.kill()?, first.wait()?);
+    std::thread::sleep(Duration::from_secs(6));
+    let third = gate.enroll(&gate.subject, "5")?;
+    assert!(words(&third).contains("nobody is to be seen"), "{}", words(&third));
+
     let unknown = gate.enroll(&"0f".repeat(16), "5")?;
     let said = words(&unknown);
     assert_eq!(unknown.status.code(), Some(65), "{said}");

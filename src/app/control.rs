@@ -72,8 +72,11 @@ pub enum Question {
         subject: String,
         seconds: u32,
     },
-    /// How far that has got. Its templates, sealed, are the asker's to enrol.
-    Sitting {},
+    /// How far that has got, by the number it was given. Its templates, sealed, are the asker's to enrol. It ends
+    /// when nobody asks any more.
+    Sitting {
+        number: u64,
+    },
     /// Delete a subject's templates.
     Forget {
         subject: String,
@@ -164,9 +167,23 @@ pub fn ask(config: &Config, question: &Question) -> Result<Answer, std::io::Erro
 }
 
 fn question(stream: &UnixStream) -> Result<Question, String> {
-    // Whoever connects has its question ready; one that dawdles keeps everybody waiting.
-    stream.set_read_timeout(Some(Duration::from_secs(1))).map_err(|e| e.to_string())?;
-    hear(stream, MAX_QUESTION).map_err(|e| e.to_string())
+    // Whoever connects has its question ready; one that dawdles keeps everybody waiting, and a byte now and then
+    // buys it no more time.
+    let end = std::time::Instant::now() + Duration::from_secs(1);
+    let (mut line, mut piece) = (Vec::new(), [0; 4096]);
+    while line.last() != Some(&b'\n') && (line.len() as u64) < MAX_QUESTION {
+        let left = end.saturating_duration_since(std::time::Instant::now());
+        if left.is_zero() {
+            return Err("a question is one line, within a second".into());
+        }
+        stream.set_read_timeout(Some(left)).map_err(|e| e.to_string())?;
+        let mut from = stream;
+        match from.read(&mut piece).map_err(|e| e.to_string())? {
+            0 => break,
+            count => line.extend_from_slice(piece.get(..count).unwrap_or_default()),
+        }
+    }
+    serde_json::from_slice(&line).map_err(|e| e.to_string())
 }
 
 fn hear<T: serde::de::DeserializeOwned>(stream: &UnixStream, max: u64) -> std::io::Result<T> {
@@ -207,18 +224,25 @@ fn answer(question: Question, stream: &UnixStream, desk: &Desk) -> Answer {
     let outcome = match question {
         Question::Health {} => serde_json::to_value(&*shared.health()).map_err(|e| e.to_string()),
         Question::Enrol { subject, sealed, consent } => {
+            note_asker(stream, "a face is enrolled");
             enrolled::enrol(&subject, &sealed, consent, desk)
         }
-        Question::Sit { subject, seconds } => sitting::begin(&subject, seconds, desk),
-        Question::Sitting {} => {
-            serde_json::to_value(desk.sittings.progress()).map_err(|e| e.to_string())
+        Question::Sit { subject, seconds } => {
+            note_asker(stream, "somebody is enrolled before the camera");
+            sitting::begin(&subject, seconds, desk)
         }
-        Question::Forget { subject } => enrolled::forget(&subject, desk),
-        Question::NotMe { subject, taken_for } => enrolled::not_me(&subject, &taken_for, desk),
+        Question::Sitting { number } => sitting::progress(number, desk),
+        Question::Forget { subject } => {
+            note_asker(stream, "a face is deleted");
+            enrolled::forget(&subject, desk)
+        }
+        Question::NotMe { subject, taken_for } => {
+            note_asker(stream, "two are kept apart");
+            enrolled::not_me(&subject, &taken_for, desk)
+        }
         Question::Sealed { after } => {
             if after.is_none() {
-                let uid = rustix::net::sockopt::socket_peercred(stream).map(|c| c.uid.as_raw());
-                tracing::info!(uid = uid.ok(), "the sealed templates are handed out");
+                note_asker(stream, "the sealed templates are handed out");
             }
             enrolled::sealed(after.as_deref(), store)
         }
@@ -246,6 +270,12 @@ fn answer(question: Question, stream: &UnixStream, desk: &Desk) -> Answer {
         }
     };
     outcome.map_or_else(Answer::Refused, Answer::Ok)
+}
+
+/// For whoever asks later who it was; whom it was about is not said.
+fn note_asker(stream: &UnixStream, what: &str) {
+    let uid = rustix::net::sockopt::socket_peercred(stream).map(|c| c.uid.as_raw());
+    tracing::info!(uid = uid.ok(), "asked at this machine: {what}");
 }
 
 fn named(reader: &str, desk: &Desk) -> Result<ReaderId, String> {

@@ -145,32 +145,28 @@ pub(super) fn enrol(
     consent: Consent,
     desk: &Desk,
 ) -> Result<Value, String> {
-    let id = subject(name)?;
+    let id = entitled(name, desk)?;
     if sealed.is_empty() || sealed.len() > MAX_TEMPLATES {
         return Err(format!("enrol 1 to {MAX_TEMPLATES} templates"));
     }
     if consent.notice.trim().is_empty() || consent.notice.len() > 200 {
         return Err("name the notice that was consented to".into());
     }
-    // The office refuses this too; a gate doesn't rely on it.
-    let right = desk.shared.allowlist().subject(&id).ok_or(
-        "the allowlist of this gate doesn't have this subject: publish one that does, then enrol",
-    )?;
-    if !right.ways.card || !right.ways.face {
-        return Err("this subject has not got both a card and the wish to use a face in the \
-                    allowlist: a face is never the only way in"
-            .into());
-    }
     let mut records = Vec::new();
     let mut templates = Vec::new();
     for text in sealed {
         let bytes = STANDARD.decode(text).map_err(|_| "a template is no base64")?;
+        let template = Sealed { subject: id, bytes };
+        if template.model().is_none() || template.bytes.len() > MAX_SEALED {
+            return Err("a template is not sealed as `face embed --seal` seals it".into());
+        }
         let stored =
             Stored { subject: name.into(), sealed: text.clone(), consent: consent.clone() };
         records.push(serde_json::to_vec(&stored).map_err(|e| e.to_string())?);
-        templates.push(Sealed { subject: id, bytes });
+        templates.push(template);
     }
     let changing = desk.roll.change();
+    let before = desk.store.templates_of(&id.0).map_err(|e| e.to_string())?;
     desk.store.put_templates(&id.0, &records).map_err(|e| e.to_string())?;
     let count = templates.len();
     if let Ok(all) = desk.store.template_count() {
@@ -202,12 +198,47 @@ pub(super) fn enrol(
     let look_alikes = look_alikes.flatten();
     // They were sent before, so they are answered by now.
     let (taken, refused) = outcomes(desk, id);
+    if let Some(why) = refused {
+        put_back(id, &before, desk)?;
+        return Err(format!(
+            "the face worker refused a template: {why}. What was enrolled before stays"
+        ));
+    }
     Ok(json!({
         "templates": count,
         "taken": look_alikes.map(|_| taken),
-        "refused": refused.map(|why| why.to_string()),
         "look_alikes": look_alikes,
     }))
+}
+
+/// Who may be enrolled. The office refuses others too; a gate doesn't rely on it.
+pub(super) fn entitled(name: &str, desk: &Desk) -> Result<SubjectId, String> {
+    let id = subject(name)?;
+    let right = desk.shared.allowlist().subject(&id).ok_or(
+        "the allowlist of this gate doesn't have this subject: publish one that does, then enrol",
+    )?;
+    if !right.ways.card || !right.ways.face {
+        return Err("this subject has not got both a card and the wish to use a face in the \
+                    allowlist: a face is never the only way in"
+            .into());
+    }
+    Ok(id)
+}
+
+/// What a subject had before templates that turned out to be of no use.
+fn put_back(id: SubjectId, records: &[Vec<u8>], desk: &Desk) -> Result<(), String> {
+    let _changing = desk.roll.change();
+    desk.store.put_templates(&id.0, records).map_err(|e| e.to_string())?;
+    if let Ok(all) = desk.store.template_count() {
+        desk.shared.health().face.templates = all;
+    }
+    tell(desk, |face| {
+        let _ = face.forget(id);
+        for (_, sealed) in records.iter().filter_map(|record| read(record)) {
+            let _ = face.enrol(sealed);
+        }
+    });
+    Ok(())
 }
 
 fn outcomes(desk: &Desk, id: SubjectId) -> (usize, Option<Refusal>) {
@@ -243,8 +274,10 @@ pub fn sealed(after: Option<&str>, store: &Store) -> Result<Value, String> {
 /// `removed` is what the worker has acknowledged, or null where none runs.
 pub(super) fn forget(name: &str, desk: &Desk) -> Result<Value, String> {
     let id = subject(name)?;
+    desk.sittings.forget(&id);
     let changing = desk.roll.change();
-    let templates = desk.store.remove_enrolled(&id.0).map_err(|e| e.to_string())?;
+    // Whatever the disk says, the worker forgets.
+    let removed = desk.store.remove_enrolled(&id.0);
     if let Ok(all) = desk.store.template_count() {
         desk.shared.health().face.templates = all;
     }
@@ -252,6 +285,11 @@ pub(super) fn forget(name: &str, desk: &Desk) -> Result<Value, String> {
     let mut busy = false;
     let told = tell(desk, |face| busy = face.forget(id).is_err());
     drop(changing);
+    let templates = removed.map_err(|e| {
+        format!(
+            "{e}. The face worker was told to forget all the same; do it again once there is room"
+        )
+    })?;
     let removed = (told && !busy).then(|| {
         desk.answers.wait(Instant::now() + PATIENCE, |event| match event {
             FaceEvent::Forgotten { subject } if *subject == id => Some(()),
@@ -309,6 +347,12 @@ pub(super) fn not_me(name: &str, other: &str, desk: &Desk) -> Result<Value, Stri
     let (a, b) = (subject(name)?, subject(other)?);
     if a == b {
         return Err("name two subjects: who it was, and who it was taken for".into());
+    }
+    let list = desk.shared.allowlist();
+    if [a, b].iter().any(|id| list.subject(id).is_none()) {
+        return Err(
+            "one of these two is not in this gate's allowlist: look at the subjects again".into()
+        );
     }
     desk.store.put_apart(&a.0, &b.0).map_err(|e| e.to_string())?;
     let mut busy = false;

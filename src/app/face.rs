@@ -91,7 +91,10 @@ pub enum FaceEvent {
     /// By which terms people are found from now on.
     Terms(Terms),
     /// What comes of [`Supervisor::sit`]; nothing, where no worker is ready or no frame comes.
-    Sat(Sat),
+    Sat {
+        subject: SubjectId,
+        sat: Sat,
+    },
     /// Somebody is known by the former model: what to enrol of them once they have passed.
     Crossing {
         sealed: Sealed,
@@ -228,6 +231,11 @@ impl Supervisor {
     /// Enrols whoever stands before the camera.
     pub fn sit(&self, subject: SubjectId, within: Duration) -> Result<(), Busy> {
         self.tell(ToWorker::Sit { subject, within })
+    }
+
+    /// Whoever enrols still asks.
+    pub fn stay(&self) -> Result<(), Busy> {
+        self.tell(ToWorker::Stay)
     }
 
     /// Asks who may be taken for a subject. Answered by [`FaceEvent::LookAlikes`], or at once by

@@ -364,7 +364,7 @@ impl Gate {
                 self.parts.shared.health().face.templates = taken;
             }
             FaceEvent::Enrolled { .. }
-            | FaceEvent::Sat(_)
+            | FaceEvent::Sat { .. }
             | FaceEvent::Forgotten { .. }
             | FaceEvent::Unanswered { .. } => {}
         }

@@ -78,9 +78,6 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     match app::ask(&config, &question) {
         Ok(Answer::Ok(done)) => {
             println!("enrolled {} templates", done["templates"]);
-            if let Some(why) = done["refused"].as_str() {
-                return Err(Failure::Data(format!("the face worker refused a template: {why}")));
-            }
             let alike = done["look_alikes"].as_u64().unwrap_or(0);
             if alike > 0 {
                 println!(

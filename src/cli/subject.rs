@@ -27,7 +27,7 @@ pub(super) struct Args {
 enum Wish {
     /// Delete all face templates of a subject, and wait until the gate's memory is rid of them
     ///
-    /// They are gone from the disk when this returns, whatever the answer. If the face worker did not
+    /// They are gone from the store when this returns, unless it says otherwise. If the face worker did not
     /// confirm in time that its memory is rid of them too, this says so and exits with 69: it is replaced or
     /// started anew without them.
     ///

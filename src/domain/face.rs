@@ -90,6 +90,8 @@ pub enum SittingEnd {
     TimedOut,
     /// Somebody else stood there: nobody can say whose the templates are.
     Another,
+    /// The camera or the worker went down.
+    Down,
 }
 
 /// One presentation of a face, concluded. `subject` is the enrolled subject it matches, or `None` for a

@@ -269,10 +269,21 @@ impl Store {
     /// Keeps sealed templates for a subject in place of any it had; durable when this returns.
     pub fn put_templates(&self, subject: &[u8; 16], sealed: &[Vec<u8>]) -> Result<(), StoreError> {
         self.has_space()?;
+        self.replace_templates(subject, sealed).map(|_| ())
+    }
+
+    /// How many there were.
+    fn replace_templates(
+        &self,
+        subject: &[u8; 16],
+        sealed: &[Vec<u8>],
+    ) -> Result<usize, StoreError> {
         let templates = self.trees()?.templates;
         let mut batch = sled::Batch::default();
+        let mut count = 0;
         for key in templates.scan_prefix(subject).keys() {
             batch.remove(key?);
+            count += 1;
         }
         for (i, bytes) in sealed.iter().enumerate() {
             let mut key = subject.to_vec();
@@ -281,23 +292,22 @@ impl Store {
         }
         templates.apply_batch(batch)?;
         templates.flush()?;
-        Ok(())
+        Ok(count)
     }
 
     /// Removes a subject's templates and the pairs it is in; says how many templates there were. Durable when
-    /// this returns.
+    /// this returns. It takes of the room that is kept free for such things.
     pub fn remove_enrolled(&self, subject: &[u8; 16]) -> Result<usize, StoreError> {
-        let Trees { templates, apart, .. } = self.trees()?;
-        let keys = templates.scan_prefix(subject).keys().collect::<Result<Vec<_>, _>>()?;
+        let apart = self.trees()?.apart;
+        let count = self.replace_templates(subject, &[])?;
         for pair in apart.iter().keys() {
             let pair = pair?;
             if pair.chunks(subject.len()).any(|id| id == subject) {
                 apart.remove(pair)?;
             }
         }
-        self.put_templates(subject, &[])?;
         apart.flush()?;
-        Ok(keys.len())
+        Ok(count)
     }
 
     /// Remembers that two subjects were taken for each other; durable when this returns.

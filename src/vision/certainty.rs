@@ -20,6 +20,8 @@ const TAIL: f64 = 0.15;
 /// The most quantiles kept, and the fewest that say anything.
 const MAX_QUANTILES: usize = 256;
 const MIN_QUANTILES: usize = 3;
+/// More than all pairs of forty thousand people, and few enough to be counted with exactly.
+const MAX_COMPARISONS: u64 = 1_000_000_000;
 
 /// Distances between templates, by quantiles, and what they rest on.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +48,8 @@ pub enum BadDistances {
         "quantiles must be shares above 0 and below 1, each with a larger distance than the last"
     )]
     Order,
+    #[error("nobody has compared more than {MAX_COMPARISONS} times")]
+    TooMany,
     #[error("a quantile can't lie beyond what one in the number of comparisons shows")]
     Unfounded,
 }
@@ -102,6 +106,9 @@ impl Distances {
     ) -> Result<Self, BadDistances> {
         if !(MIN_QUANTILES..=MAX_QUANTILES).contains(&quantiles.len()) {
             return Err(BadDistances::Count);
+        }
+        if comparisons > MAX_COMPARISONS {
+            return Err(BadDistances::TooMany);
         }
         let sound = |q: &(f64, f64)| q.0 > 0.0 && q.0 < 1.0 && q.1 >= 0.0 && q.1.is_finite();
         let rising = quantiles.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 < w[1].1);

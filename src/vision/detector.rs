@@ -107,10 +107,10 @@ fn decode(
             [x, y]
         };
         let (w, h) = (row[2] * to_picture.scale(), row[3] * to_picture.scale());
-        if !(w > 0.0 && h > 0.0) {
+        let [x, y] = at(0);
+        if !(w > 0.0 && h > 0.0 && (x + y + w + h).is_finite()) {
             continue;
         }
-        let [x, y] = at(0);
         found.push(Detection {
             bounds: Bounds { x: x - w / 2.0, y: y - h / 2.0, width: w, height: h },
             score,
@@ -126,13 +126,15 @@ pub(super) fn suppress(mut found: Vec<Detection>) -> Vec<Detection> {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     found.truncate(MAX_CANDIDATES);
     let mut kept = Vec::new();
-    while let Some(best) = found.first().copied() {
-        let (same, others): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|d| d.bounds.overlap(&best.bounds) > SAME_FACE);
+    while !found.is_empty() {
+        // Taken out first: a box whose area overflowed doesn't even overlap itself.
+        let best = found.remove(0);
+        let (mut same, others): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|d| *d == best || d.bounds.overlap(&best.bounds) > SAME_FACE);
         found = others;
+        same.insert(0, best);
         kept.push(mean(best, &same));
-        // A box always overlaps itself, unless its area overflowed; then it would stay for ever.
-        found.retain(|d| *d != best);
     }
     kept
 }
@@ -238,6 +240,9 @@ mod tests {
         let huge = Bounds { x: 0.0, y: 0.0, width: f32::MAX, height: f32::MAX };
         let detection = Detection { bounds: huge, score: 0.9, eyes: [[0.0; 2]; 2] };
         assert_eq!(suppress(vec![detection; 3]).len(), 1);
+        let nowhere = Bounds { x: f32::NAN, ..huge };
+        let detection = Detection { bounds: nowhere, ..detection };
+        assert_eq!(suppress(vec![detection; 3]).len(), 3, "and of no number nothing is said");
     }
 
     #[test]

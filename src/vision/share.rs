@@ -43,7 +43,8 @@ fn beta(x: f64, y: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 || y <= 0.0 {
         return if x <= 0.0 { 0.0 } else { 1.0 };
     }
-    if x > (a + 1.0) / (a + b + 2.0) {
+    // Only one side is beyond its middle; where rounding says both are, it ends here all the same.
+    if x > (a + 1.0) / (a + b + 2.0) && y <= (b + 1.0) / (a + b + 2.0) {
         return 1.0 - beta(y, x, b, a);
     }
     let front = ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * y.ln();

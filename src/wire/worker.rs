@@ -57,7 +57,12 @@ pub enum ToWorker {
         subject: SubjectId,
         within: Duration,
     },
+    /// Whoever enrols is still there: without a word for [`SIT_LEASE`] an enrolment ends.
+    Stay,
 }
+
+/// How long an enrolment before the camera goes on with nobody asking after it.
+pub const SIT_LEASE: Duration = Duration::from_secs(3);
 
 /// What the worker needs to know before it looks at anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -200,7 +205,11 @@ pub enum FromWorker {
         last: bool,
     },
     /// What comes of `Sit`.
-    Sat(Sat),
+    Sat {
+        #[serde(with = "subject")]
+        subject: SubjectId,
+        sat: Sat,
+    },
 }
 
 /// A step of an enrolment before the camera.

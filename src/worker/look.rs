@@ -1,14 +1,14 @@
 //! What the worker does with a frame and with a template: all that ever holds either in the clear.
 
-use crate::domain::{Instant, LivenessPolicy, SubjectId};
+use crate::domain::{Duration, Instant, LivenessPolicy, SittingEnd, SubjectId};
 use crate::vision::{
     self, Bounds, Chain, ChainError, Crossing, Embedder, Expected, Face, Gates, Look, Options,
     Picture, Presence, Quality, Roster, Said, Sitting, Targets, Template, Tracker,
 };
 use crate::wire::template::{ModelHash, NONCE_LEN, OpenError, Sealed, TemplateKey, open, seal};
 use crate::wire::worker::{
-    Certainty, FromWorker, Hello, MAX_CLAIMED, MAX_LOOK_ALIKES, Refusal, Sat, Share, Terms,
-    Tracking,
+    Certainty, FromWorker, Hello, MAX_CLAIMED, MAX_LOOK_ALIKES, Refusal, SIT_LEASE, Sat, Share,
+    Terms, Tracking,
 };
 
 /// More templates than any gallery this project is measured with; it bounds the worker's memory.
@@ -29,8 +29,15 @@ pub struct Looker {
     height: u32,
     /// A face was in the last frame.
     somebody: bool,
-    /// Whoever is being enrolled, and as whom.
-    sitter: Option<(SubjectId, Sitting)>,
+    sitter: Option<Sitter>,
+}
+
+/// Whoever is being enrolled, and as whom.
+struct Sitter {
+    subject: SubjectId,
+    sitting: Sitting,
+    /// Without a word of whoever enrols it is over then.
+    lease: Instant,
 }
 
 impl Looker {
@@ -93,11 +100,19 @@ impl Looker {
         self.roster.add(sealed.subject, &template).map_err(|_| Refusal::Model)
     }
 
-    /// Enrols whoever stands before the camera, as this subject, until then.
-    pub fn sit(&mut self, subject: SubjectId, until: Instant) {
+    /// Enrols whoever stands before the camera, as this subject.
+    pub fn sit(&mut self, subject: SubjectId, now: Instant, within: Duration) {
         let (space, presence) = (*self.roster.space(), self.tracker.presence());
         let wanted = self.roster.templates_wanted();
-        self.sitter = Some((subject, Sitting::new(space, presence, wanted, until)));
+        let sitting = Sitting::new(space, presence, wanted, now + within);
+        self.sitter = Some(Sitter { subject, sitting, lease: now + SIT_LEASE });
+    }
+
+    /// Whoever enrols is still there.
+    pub fn stay(&mut self, now: Instant) {
+        if let Some(sitter) = &mut self.sitter {
+            sitter.lease = now + SIT_LEASE;
+        }
     }
 
     pub fn has_sitter(&self) -> bool {
@@ -115,6 +130,7 @@ impl Looker {
     pub fn forget(&mut self, subject: &SubjectId) {
         self.roster.remove(subject);
         self.tracker.forget(subject);
+        self.sitter.take_if(|sitter| sitter.subject == *subject);
     }
 
     pub fn separate(&mut self, (a, b): (SubjectId, SubjectId)) {
@@ -191,13 +207,18 @@ impl Looker {
             })
             .collect();
         let chain = &mut self.chain;
-        if let Some((subject, mut sitting)) = self.sitter.take() {
-            let sat = sitting.handle(captured_at, &sightings, |index| {
-                let Some(face) = faces.get(index) else { return Ok(None) };
-                unless_unfit(chain.template(&picture, face))
-            })?;
-            let ended = sat.iter().any(|sat| matches!(sat, vision::Sat::Ended(_)));
-            self.sitter = (!ended).then_some((subject, sitting));
+        if let Some(mut sitter) = self.sitter.take() {
+            let sat = if captured_at > sitter.lease {
+                vec![vision::Sat::Ended(SittingEnd::TimedOut)]
+            } else {
+                sitter.sitting.handle(captured_at, &sightings, |index| {
+                    let Some(face) = faces.get(index) else { return Ok(None) };
+                    unless_unfit(chain.template(&picture, face))
+                })?
+            };
+            let (subject, ended) =
+                (sitter.subject, sat.iter().any(|sat| matches!(sat, vision::Sat::Ended(_))));
+            self.sitter = (!ended).then_some(sitter);
             return sat.into_iter().map(|sat| self.put_sat(subject, sat)).collect();
         }
         // Once everybody has moved across, nobody pays for the former model any more.
@@ -226,14 +247,15 @@ impl Looker {
     }
 
     fn put_sat(&self, subject: SubjectId, sat: vision::Sat) -> Result<FromWorker, String> {
-        Ok(FromWorker::Sat(match sat {
+        let sat = match sat {
             vision::Sat::Advice(advice) => Sat::Advice(advice),
             vision::Sat::Kept { template, more } => {
                 let more = u8::try_from(more).unwrap_or(u8::MAX);
                 Sat::Kept { sealed: self.seal(subject, &template)?, more }
             }
             vision::Sat::Ended(end) => Sat::Ended(end),
-        }))
+        };
+        Ok(FromWorker::Sat { subject, sat })
     }
 }
 

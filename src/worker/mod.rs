@@ -26,6 +26,7 @@ pub use entry::main;
 mod entry {
     use super::{frames, pictures, run, sandbox_test};
     use crate::failure::conclude;
+    use crate::wire::template::ModelHash;
     use clap::{Parser, Subcommand};
     use std::path::PathBuf;
     use std::process::ExitCode;
@@ -50,6 +51,9 @@ mod entry {
             /// Their manifests: detector, landmarks, embedding, and what else there is
             #[arg(num_args = 3..=5, required = true)]
             manifests: Vec<PathBuf>,
+            /// sha256 of a manifest that may be loaded; with any of these, no other may
+            #[arg(long = "pin", value_name = "HEX")]
+            pins: Vec<ModelHash>,
         },
         /// The worker itself, started by the daemon
         #[command(hide = true)]
@@ -69,7 +73,7 @@ mod entry {
         };
         conclude(match cli.command {
             Command::Pictures(command) => pictures::run(command),
-            Command::Models { manifests } => pictures::name_models(&manifests),
+            Command::Models { manifests, pins } => pictures::name_models(&manifests, &pins),
             Command::Frames(args) => frames::run(&args),
             Command::Run(args) => run::run(&args),
             Command::SandboxTest => sandbox_test::run(),

@@ -143,8 +143,9 @@ fn turns(
                     say(socket, &FromWorker::LookAlikes { subject, others })?;
                 }
                 ToWorker::Sit { subject, within } => {
-                    looker.sit(subject, SystemClock.now() + within);
+                    looker.sit(subject, SystemClock.now(), within);
                 }
+                ToWorker::Stay => looker.stay(SystemClock.now()),
                 ToWorker::Line { active } => watcher.line(SystemClock.now(), active),
                 ToWorker::Quit => return Ok(()),
                 ToWorker::Hello(_) | ToWorker::Frames => {

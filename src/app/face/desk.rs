@@ -205,7 +205,7 @@ impl<G: Fn() -> Enrolled, E: Fn(FaceEvent)> Desk<G, E> {
                 lock(&self.status).terms = Some(terms);
                 (self.emit)(FaceEvent::Terms(terms));
             }
-            FromWorker::Sat(sat) => (self.emit)(FaceEvent::Sat(sat)),
+            FromWorker::Sat { subject, sat } => (self.emit)(FaceEvent::Sat { subject, sat }),
             FromWorker::Crossing { sealed, last } => {
                 (self.emit)(FaceEvent::Crossing { sealed, last });
             }

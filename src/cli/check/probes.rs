@@ -332,6 +332,7 @@ fn models(face: &Face) -> Finding {
         .args([&options.detector, &options.landmarks, &options.embedding])
         .args(&options.former)
         .args(&options.liveness)
+        .args(options.pins.iter().flat_map(|pin| ["--pin".to_owned(), pin.to_hex()]))
         .stdin(Stdio::null())
         .output();
     match output {
@@ -341,7 +342,8 @@ fn models(face: &Face) -> Finding {
         Ok(output) => Finding::fail(
             "models",
             String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            "install the models again; `make build` brings the library",
+            "look at the models' names and pins under [face], or install the models again; `make build` \
+             brings the library",
         ),
         Err(e) => Finding::fail("models", e.to_string(), "build it with `make build`"),
     }

@@ -17,14 +17,16 @@ const MARGIN: Duration = Duration::from_secs(3);
 
 /// The sealed templates of whoever stands there, in base64.
 pub(super) fn sealed(config: &Config, subject: &str, seconds: u32) -> Result<Vec<String>, Failure> {
-    ask(config, &Question::Sit { subject: subject.to_owned(), seconds })?;
+    let begun = ask(config, &Question::Sit { subject: subject.to_owned(), seconds })?;
+    let number = begun["number"].as_u64().unwrap_or(0);
     println!("stand before the camera and look at it");
     let end = Instant::now() + Duration::from_secs(seconds.into()) + MARGIN;
     let (mut kept, mut said) = (0, None);
     loop {
         std::thread::sleep(ASK_EVERY);
-        let progress: Progress = serde_json::from_value(ask(config, &Question::Sitting {})?)
-            .map_err(|e| Failure::Data(format!("the gate's answer makes no sense: {e}")))?;
+        let progress: Progress =
+            serde_json::from_value(ask(config, &Question::Sitting { number })?)
+                .map_err(|e| Failure::Data(format!("the gate's answer makes no sense: {e}")))?;
         if progress.sealed.len() > kept {
             kept = progress.sealed.len();
             let more = progress.more.unwrap_or(0);
@@ -56,6 +58,11 @@ fn conclude(sealed: Vec<String>, end: SittingEnd) -> Result<Vec<String>, Failure
         SittingEnd::Another => Err(Failure::Data(
             "somebody else stood there, so nobody can say whose face it is: nothing was enrolled. Try \
              again with the resident alone before the camera"
+                .into(),
+        )),
+        SittingEnd::Down => Err(Failure::Unavailable(
+            "the camera or the face worker went down meanwhile: nothing was enrolled. `eithergate check` \
+             says why; then try again"
                 .into(),
         )),
         SittingEnd::TimedOut if sealed.len() < ENOUGH => Err(Failure::Data(format!(
@@ -97,5 +104,6 @@ mod tests {
         assert_eq!(count(ENOUGH, SittingEnd::TimedOut), Some(ENOUGH));
         assert_eq!(count(ENOUGH - 1, SittingEnd::TimedOut), None);
         assert_eq!(count(5, SittingEnd::Another), None);
+        assert_eq!(count(5, SittingEnd::Down), None);
     }
 }

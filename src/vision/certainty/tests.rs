@@ -186,6 +186,8 @@ fn what_is_no_distribution_is_refused() {
     assert_eq!(Distances::new(9, 100, q(&[0.0, 0.5, 0.6])), Err(BadDistances::Order));
     assert_eq!(Distances::new(9, 100, q(&[0.1, 0.5, f64::NAN])), Err(BadDistances::Order));
     assert_eq!(Distances::new(9, 100, q(&[0.001, 0.5, 0.6])), Err(BadDistances::Unfounded));
+    let absurd = Distances::new(9, 9_000_000_000_000_000_000, q(&[0.1, 0.5, 0.6]));
+    assert_eq!(absurd, Err(BadDistances::TooMany));
     assert_eq!(Distances::measured(9, vec![0.5; 500]), Err(BadDistances::Count));
     assert_eq!(Distances::measured(0, vec![]), Err(BadDistances::Count));
     assert!(Distances::measured(3, vec![f32::NAN, 0.1, 0.2, 0.3]).is_ok());

@@ -47,6 +47,9 @@ fn version_3_is_frozen() {
     let crossing = FromWorker::Crossing { sealed, last: true };
     let expected = format!("150000000b{}02070801", "01".repeat(16));
     assert_eq!(hex(&encode(&crossing).unwrap()), expected);
+    let sat = FromWorker::Sat { subject: SubjectId([1; 16]), sat: Sat::Ended(SittingEnd::Another) };
+    assert_eq!(hex(&encode(&sat).unwrap()), format!("130000000c{}0202", "01".repeat(16)));
+    assert_eq!(hex(&encode(&ToWorker::Stay).unwrap()), "010000000a");
     assert_eq!(hex(&encode(&ToWorker::Frames).unwrap()), "0100000001");
     assert_eq!(hex(&encode(&ToWorker::Quit).unwrap()), "0100000004");
 }

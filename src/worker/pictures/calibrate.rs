@@ -13,6 +13,9 @@ use crate::vision::{
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// A gate that supports fewer is hardly worth a camera.
+const FEW: u64 = 100;
+
 /// Frames rendered of one picture as one presentation, and pictures enrolled at most.
 const FRAMES: usize = 5;
 const TEMPLATES: usize = 5;
@@ -251,6 +254,10 @@ fn tables(
              more often than theirs.\nIn a larger one nobody is looked for without a claim (a PIN).\n",
             terms.supported
         );
+        if terms.supported < FEW {
+            text += "That is few. If relatives are among these people, they were taken for strangers: name families in \
+                     a CSV file (`face calibrate --help`). More people would show more, too.\n";
+        }
     }
     text
 }

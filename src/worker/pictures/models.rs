@@ -1,9 +1,10 @@
 //! Which models the picture commands use, and where those lie.
 
 use crate::failure::Failure;
-use crate::io::tflite::{LoadError, load};
+use crate::io::tflite::{LoadError, Pin, load, load_pinned};
 use crate::places;
 use crate::vision::Chain;
+use crate::wire::template::ModelHash;
 use std::path::{Path, PathBuf};
 
 /// The models to use.
@@ -49,10 +50,11 @@ pub fn models_dir(given: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 /// Loads models and prints what they are called: for `eithergate check`.
-pub fn name_models(manifests: &[PathBuf]) -> Result<(), Failure> {
+pub fn name_models(manifests: &[PathBuf], pins: &[ModelHash]) -> Result<(), Failure> {
+    let pin = Pin { manifest: pins.iter().map(|p| p.0).collect(), model: None };
     let mut names = Vec::new();
     for manifest in manifests {
-        names.push(load(manifest, 1).map_err(failure)?.manifest().name.clone());
+        names.push(load_pinned(manifest, 1, &pin).map_err(failure)?.manifest().name.clone());
     }
     println!("{}", names.join(", "));
     Ok(())
