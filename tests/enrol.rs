@@ -149,7 +149,8 @@ fn nobody_is_enrolled_in_place_of_somebody_else_or_without_a_right() -> Outcome 
     let said = words(&second);
     assert_eq!(second.status.code(), Some(65), "{said}");
     assert!(said.contains("one at a time"), "{said}");
-    (first.kill()?, first.wait()?);
+    first.kill()?;
+    first.wait()?;
     std::thread::sleep(Duration::from_secs(6));
     let third = gate.enroll(&gate.subject, "5")?;
     assert!(words(&third).contains("nobody is to be seen"), "{}", words(&third));
