@@ -153,7 +153,6 @@ pub(super) fn enrol(
         return Err("name the notice that was consented to".into());
     }
     let mut records = Vec::new();
-    let mut templates = Vec::new();
     for text in sealed {
         let bytes = STANDARD.decode(text).map_err(|_| "a template is no base64")?;
         let template = Sealed { subject: id, bytes };
@@ -163,29 +162,14 @@ pub(super) fn enrol(
         let stored =
             Stored { subject: name.into(), sealed: text.clone(), consent: consent.clone() };
         records.push(serde_json::to_vec(&stored).map_err(|e| e.to_string())?);
-        templates.push(template);
     }
-    let changing = desk.roll.change();
     let before = desk.store.templates_of(&id.0).map_err(|e| e.to_string())?;
-    desk.store.put_templates(&id.0, &records).map_err(|e| e.to_string())?;
-    let count = templates.len();
-    if let Ok(all) = desk.store.template_count() {
-        desk.shared.health().face.templates = all;
-    }
-    let apart = apart(&desk.store);
+    let count = records.len();
     desk.answers.clear();
-    // In place of any before. One that is too busy has them from the store at the worker's next start.
-    let told = tell(desk, |face| {
-        let _ = face.forget(id);
-        for template in templates {
-            let _ = face.enrol(template);
-        }
-        for (a, b) in apart.iter().filter(|(a, b)| *a == id || *b == id) {
-            let _ = face.separate(*a, *b);
-        }
+    let told = replace(id, &records, desk)?;
+    tell(desk, |face| {
         let _ = face.look_alikes(id);
     });
-    drop(changing);
     if !told {
         return Ok(json!({ "templates": count, "taken": Value::Null, "look_alikes": Value::Null }));
     }
@@ -199,7 +183,7 @@ pub(super) fn enrol(
     // They were sent before, so they are answered by now.
     let (taken, refused) = outcomes(desk, id);
     if let Some(why) = refused {
-        put_back(id, &before, desk)?;
+        replace(id, &before, desk)?;
         return Err(format!(
             "the face worker refused a template: {why}. What was enrolled before stays"
         ));
@@ -225,20 +209,25 @@ pub(super) fn entitled(name: &str, desk: &Desk) -> Result<SubjectId, String> {
     Ok(id)
 }
 
-/// What a subject had before templates that turned out to be of no use.
-fn put_back(id: SubjectId, records: &[Vec<u8>], desk: &Desk) -> Result<(), String> {
+/// Puts these records in place of a subject's: in the store, and in the worker's memory. `false` where there is no face
+/// path to tell; one that is too busy has them from the store at the worker's next start.
+fn replace(id: SubjectId, records: &[Vec<u8>], desk: &Desk) -> Result<bool, String> {
     let _changing = desk.roll.change();
     desk.store.put_templates(&id.0, records).map_err(|e| e.to_string())?;
     if let Ok(all) = desk.store.template_count() {
         desk.shared.health().face.templates = all;
     }
-    tell(desk, |face| {
+    let apart = apart(&desk.store);
+    Ok(tell(desk, |face| {
         let _ = face.forget(id);
         for (_, sealed) in records.iter().filter_map(|record| read(record)) {
             let _ = face.enrol(sealed);
         }
-    });
-    Ok(())
+        // To forget somebody is to forget from whom they were kept apart, too.
+        for (a, b) in apart.iter().filter(|(a, b)| *a == id || *b == id) {
+            let _ = face.separate(*a, *b);
+        }
+    }))
 }
 
 fn outcomes(desk: &Desk, id: SubjectId) -> (usize, Option<Refusal>) {
