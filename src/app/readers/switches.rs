@@ -89,6 +89,8 @@ impl Switch {
     }
 
     fn edge(&mut self, edge: PinEdge) -> Option<Meaning> {
+        // What had settled before it is said first: a loop that is late doesn't lose a press that is over.
+        let before = self.poll(edge.at);
         self.take(edge);
         if self.input.is_supervised() {
             let debounces = self.lines().into_iter().flatten().map(|line| line.debounce);
@@ -97,7 +99,7 @@ impl Switch {
             // From the first edge: a line that never rests must not keep the others silent.
             let wait = Duration::from_micros(most.as_micros() - least.as_micros());
             self.settles.get_or_insert(edge.at + wait + SPREAD);
-            return None;
+            return before;
         }
         self.say()
     }
@@ -208,6 +210,21 @@ mod tests {
             assert_eq!(said(rex.poll(due)), want, "{edges:?}");
             assert_eq!((rex.settles, said(rex.poll(due))), (None, None));
         }
+    }
+
+    #[test]
+    fn a_press_that_is_over_before_the_loop_looks_is_still_a_press() {
+        let mut rex = supervised(Means::Door(DoorId(0), Wire::Rex));
+        for line in 1..=3 {
+            rex.level(at(line, false, 0));
+        }
+        assert_eq!(said(rex.edge(at(1, true, 100))), None);
+        assert_eq!(said(rex.edge(at(1, false, 135))), Some(Active));
+        assert_eq!(said(rex.poll(at(1, false, 170).at)), Some(Normal));
+        // One that had not settled is none.
+        assert_eq!(said(rex.edge(at(1, true, 200))), None);
+        assert_eq!(said(rex.edge(at(1, false, 234))), None);
+        assert_eq!(said(rex.poll(at(1, false, 300).at)), None);
     }
 
     #[test]
