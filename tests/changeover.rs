@@ -7,16 +7,13 @@ mod stage;
 
 use eithergate::cli::demo::eyes::Sight;
 use eithergate::cli::demo::pictures::Pictures;
-use eithergate::cli::demo::world::{Stage, World};
+use eithergate::cli::demo::world::World;
 use sha2::{Digest, Sha256};
-use stage::{Outcome, is_applied, must, program};
+use stage::{Outcome, PATIENT, camera_gate, must, program};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// Generous: two cores may be busy with other tests.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Another model beside the shipped ones: the same network in a file with another hash, its templates in another
 /// metric's space, so that what belongs to the one says nothing to the other.
@@ -52,10 +49,7 @@ struct Gate {
 
 impl Gate {
     fn build() -> Result<Self, Box<dyn std::error::Error>> {
-        let pictures = Pictures::find(None).map_err(|e| format!("{e:?}"))?;
-        let stage = Stage { program: program(), pictures: Some(&pictures), sabotage: None };
-        let world = World::build(stage, &|_| {}).map_err(|e| format!("{e:?}"))?;
-        assert!(world.eyes.wait(0, LIMIT, is_applied).is_some(), "no allowlist was applied");
+        let (world, pictures) = camera_gate()?;
         Ok(Self { world, pictures })
     }
 
@@ -75,7 +69,7 @@ impl Gate {
             .ok_or("no [face]")?;
         fs::write(&file, format!("{}\n{lines}\n{}\n", before.join("\n"), after.join("\n")))?;
         must(self.world.start_gate());
-        assert!(self.world.face_is_up(LIMIT), "{:?}", self.world.status());
+        assert!(self.world.face_is_up(PATIENT), "{:?}", self.world.status());
         Ok(())
     }
 
@@ -85,7 +79,10 @@ impl Gate {
         let resident = self.pictures.resident.clone();
         must(self.world.show(Some(&resident)));
         let event = |kind| move |s: &Sight| s.is_event(kind, &[("way", "face")]);
-        assert!(self.world.eyes.wait(mark, LIMIT, event("AccessGranted")).is_some(), "not let in");
+        assert!(
+            self.world.eyes.wait(mark, PATIENT, event("AccessGranted")).is_some(),
+            "not let in"
+        );
         must(self.world.show(None));
         let end = if goes_through {
             must(self.world.set_contact(true));
@@ -94,7 +91,7 @@ impl Gate {
         } else {
             "AccessNotTaken"
         };
-        assert!(self.world.eyes.wait(mark, LIMIT, event(end)).is_some(), "no {end}");
+        assert!(self.world.eyes.wait(mark, PATIENT, event(end)).is_some(), "no {end}");
         // Out of sight for the re-arm time.
         std::thread::sleep(Duration::from_secs(2));
         Ok(())
@@ -102,7 +99,7 @@ impl Gate {
 
     /// Waits until health's face section has these; says what it has otherwise.
     fn has(&self, people: u64, to_move: Option<u64>) -> Outcome {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + PATIENT;
         loop {
             let status = self.world.status().unwrap_or_default();
             let terms = &status["face"]["terms"];
@@ -178,7 +175,7 @@ fn the_current_model_named_as_the_former_one_costs_the_face_path_and_is_said() -
     let lines = format!("[face]\nmodels = \"{models}\"\nformer_embedding = \"same.toml\"");
     fs::write(&file, text.replace("[face]", &lines))?;
     must(gate.world.start_gate());
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + PATIENT;
     while gate.world.status().unwrap_or_default()["face"]["status"] != "degraded" {
         assert!(Instant::now() < deadline, "{:?}", gate.world.status());
         std::thread::sleep(Duration::from_millis(100));

@@ -6,15 +6,12 @@ mod stage;
 
 use eithergate::cli::demo::eyes::Sight;
 use eithergate::cli::demo::pictures::Pictures;
-use eithergate::cli::demo::world::{Stage, World};
-use stage::{Outcome, is_applied, must, program};
+use eithergate::cli::demo::world::World;
+use stage::{Outcome, PATIENT, camera_gate, must, program};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// Generous: two cores may be busy with other tests.
-const LIMIT: Duration = Duration::from_secs(60);
 
 struct Gate {
     world: World,
@@ -25,11 +22,8 @@ struct Gate {
 impl Gate {
     /// With a resident who has a card and no face.
     fn build() -> Result<Self, Box<dyn std::error::Error>> {
-        let pictures = Pictures::find(None).map_err(|e| format!("{e:?}"))?;
-        let stage = Stage { program: program(), pictures: Some(&pictures), sabotage: None };
-        let world = World::build(stage, &|_| {}).map_err(|e| format!("{e:?}"))?;
-        assert!(world.eyes.wait(0, LIMIT, is_applied).is_some(), "no allowlist was applied");
-        assert!(world.face_is_up(LIMIT), "{:?}", world.status());
+        let (world, pictures) = camera_gate()?;
+        assert!(world.face_is_up(PATIENT), "{:?}", world.status());
         let subject = world.secrets().first().cloned().ok_or("nobody")?;
         let gate = Self { world, pictures, subject };
         let forgotten = gate.run(&["subject", "forget", &gate.subject])?;
@@ -114,7 +108,7 @@ fn a_resident_before_the_camera_is_enrolled_and_then_recognised() -> Outcome {
     let mark = gate.world.eyes.mark();
     let resident = gate.pictures.resident.clone();
     must(gate.world.show(Some(&resident)));
-    assert!(gate.world.eyes.wait(mark, LIMIT, opened).is_some(), "not recognised");
+    assert!(gate.world.eyes.wait(mark, PATIENT, opened).is_some(), "not recognised");
     Ok(())
 }
 

@@ -95,7 +95,10 @@ fn a_cut_or_bridged_loop_is_said_and_never_taken_for_what_it_looks_like() -> Out
     set(&mut world, "main.rex", false);
     says(&mut world, "main.rex.short", false, "rex", "normal")?;
     assert!(!opened(&world, mark), "a cut wire was taken for somebody who leaves");
+    // Short, and heard late: it is over before the gate looks.
+    must(world.send(r#"{"lag":{"ms":300}}"#));
     must(world.press_exit());
+    must(world.send(r#"{"lag":{"ms":0}}"#));
     let relay = |s: &Sight| is_output(s, "main.relay", true);
     assert!(world.eyes.wait(mark, SOON, relay).is_some(), "exit was denied");
     assert!(world.eyes.wait(mark, SOON, |s| is_output(s, "main.relay", false)).is_some());

@@ -1,12 +1,16 @@
-//! What tests of the whole gate with cards begin with: the real daemon, office and broker, the allowlist
-//! applied.
+//! What tests of the whole gate begin with: the real daemon, office and broker, the allowlist applied.
 
 use eithergate::cli::demo::eyes::Sight;
+use eithergate::cli::demo::pictures::Pictures;
 use eithergate::cli::demo::world::{Stage, World};
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// Where models compute, on cores that other tests keep busy.
+#[allow(dead_code, reason = "only tests with faces need it")]
+pub const PATIENT: Duration = Duration::from_secs(60);
 
 pub type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -23,6 +27,16 @@ pub fn card_gate() -> World {
     let world = World::build(stage, &|_| {}).unwrap_or_else(|e| panic!("{e:?}"));
     assert!(world.eyes.wait(0, SOON, is_applied).is_some(), "no allowlist was applied");
     world
+}
+
+/// With a camera too, and the pictures for it.
+#[allow(dead_code, reason = "only tests with faces need it")]
+pub fn camera_gate() -> Result<(World, Pictures), Box<dyn std::error::Error>> {
+    let pictures = Pictures::find(None).map_err(|e| format!("{e:?}"))?;
+    let stage = Stage { program: program(), pictures: Some(&pictures), sabotage: None };
+    let world = World::build(stage, &|_| {}).map_err(|e| format!("{e:?}"))?;
+    assert!(world.eyes.wait(0, PATIENT, is_applied).is_some(), "no allowlist was applied");
+    Ok((world, pictures))
 }
 
 #[track_caller]
