@@ -10,6 +10,7 @@ use eithergate::domain::SubjectId;
 use eithergate::io::store::Store;
 use eithergate::io::template_key;
 use eithergate::vision::Manifest;
+use eithergate::wire::enrolled::{Consent, Record};
 use eithergate::wire::template::{ModelHash, NONCE_LEN, seal};
 use serde_json::json;
 use std::error::Error;
@@ -49,7 +50,6 @@ fn uniform(state: &mut u64) -> f32 {
 }
 
 fn enrol_all(world: &World, templates: u8) -> Result<f64, Box<dyn Error>> {
-    use base64::Engine;
     let manifest = Manifest::from_toml(&std::fs::read_to_string("models/embedding.toml")?)?;
     let space = manifest.space().ok_or("models/embedding.toml is no embedding")?;
     let key = template_key::read(Path::new(&world.path("template.key")))?;
@@ -63,11 +63,8 @@ fn enrol_all(world: &World, templates: u8) -> Result<f64, Box<dyn Error>> {
             let mut nonce = [i; NONCE_LEN];
             nonce[1..17].copy_from_slice(&n.to_be_bytes());
             let sealed = seal(&key, subject(n), &ModelHash(space.model), &picture, nonce)?;
-            let sealed = base64::engine::general_purpose::STANDARD.encode(sealed.bytes);
-            let consent = json!({ "notice": "made up", "given_at": 0 });
-            let record =
-                json!({ "subject": subject(n).to_hex(), "sealed": sealed, "consent": consent });
-            records.push(serde_json::to_vec(&record)?);
+            let consent = Consent { notice: "notice 2026-04".into(), given_at: 1_777_000_000_000 };
+            records.push(Record { sealed, consent }.to_bytes());
         }
         store.put_templates(&subject(n).0, &records)?;
     }

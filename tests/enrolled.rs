@@ -7,9 +7,10 @@ mod stage;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use eithergate::app::{self, Answer, Consent, Question};
+use eithergate::app::{self, Answer, Question};
 use eithergate::config::Config;
 use eithergate::domain::SubjectId;
+use eithergate::wire::enrolled::Consent;
 use eithergate::wire::template::{ModelHash, NONCE_LEN, TemplateKey, seal};
 use serde_json::Value;
 use stage::{Outcome, card_gate, must, program};

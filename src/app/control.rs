@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::domain::{Clock, OperatorId, ReaderId, RefusedCommand};
 use crate::io::clock::SystemClock;
 use crate::io::store::Store;
+use crate::wire::enrolled::Consent;
 use crate::wire::order::Wish;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -90,15 +91,6 @@ pub enum Question {
         subject: String,
         taken_for: String,
     },
-}
-
-/// What a template may not be without: who agreed to what, and when.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Consent {
-    /// The notice, by its version, that the resident agreed to separately.
-    pub notice: String,
-    /// Milliseconds since 1970.
-    pub given_at: u64,
 }
 
 /// The gate's answer.

@@ -2,15 +2,15 @@
 //! the worker after it, and what the worker acknowledges is waited for, because whoever asks for a removal
 //! wants to know that it is done.
 
-use super::control::{Consent, Desk, FacePath, MAX_TEMPLATES};
+use super::control::{Desk, FacePath, MAX_TEMPLATES};
 use super::face::{Enrolled, FaceEvent, Supervisor};
 use crate::domain::{Directory, SubjectId};
 use crate::io::store::{Store, StoreError};
+use crate::wire::enrolled::{Consent, Record};
 use crate::wire::template::{MAX_SEALED, Sealed};
 use crate::wire::worker::Refusal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,14 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Subjects to an answer: with the longest templates, and as many as one may have, they fit into it.
 const PAGE: usize = 32;
-
-/// A template as stored: sealed, with the consent it rests on.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    subject: String,
-    sealed: String,
-    consent: Consent,
-}
 
 /// The enrolled, as they are changed: on disk, and then in the worker's memory.
 pub(super) struct Roll {
@@ -51,17 +43,10 @@ impl Roll {
     }
 
     /// A subject's, readable ones alone.
-    fn of(&self, subject: &SubjectId) -> Result<Vec<(Stored, Sealed)>, StoreError> {
+    fn of(&self, subject: &SubjectId) -> Result<Vec<Record>, StoreError> {
         let records = self.store.templates_of(&subject.0)?;
-        Ok(records.iter().filter_map(|record| read(record)).collect())
+        Ok(records.iter().filter_map(|record| Record::from_bytes(record).ok()).collect())
     }
-}
-
-fn read(record: &[u8]) -> Option<(Stored, Sealed)> {
-    let stored: Stored = serde_json::from_slice(record).ok()?;
-    let subject = stored.subject.parse().ok()?;
-    let bytes = STANDARD.decode(&stored.sealed).ok()?;
-    Some((stored, Sealed { subject, bytes }))
 }
 
 /// What the worker answered of late.
@@ -115,11 +100,16 @@ impl Answers {
 
 /// All that is enrolled, for a worker that starts.
 pub(super) fn roll(store: &Store) -> Enrolled {
-    let sealed = |record: Result<Vec<u8>, StoreError>| match record {
-        Ok(record) => read(&record).map(|(_, sealed)| sealed),
-        Err(error) => {
-            tracing::error!(%error, "a template can't be read: somebody is not recognised");
-            None
+    let sealed = |record: Result<Vec<u8>, StoreError>| {
+        let record = record
+            .map_err(|e| e.to_string())
+            .and_then(|record| Record::from_bytes(&record).map_err(|e| e.to_string()));
+        match record {
+            Ok(record) => Some(record.sealed),
+            Err(error) => {
+                tracing::error!(%error, "a template can't be read: somebody is not recognised");
+                None
+            }
         }
     };
     let templates = Box::new(store.templates().filter_map(sealed));
@@ -155,13 +145,11 @@ pub(super) fn enrol(
     let mut records = Vec::new();
     for text in sealed {
         let bytes = STANDARD.decode(text).map_err(|_| "a template is no base64")?;
-        let template = Sealed { subject: id, bytes };
-        if template.model().is_none() || template.bytes.len() > MAX_SEALED {
+        let sealed = Sealed { subject: id, bytes };
+        if sealed.model().is_none() || sealed.bytes.len() > MAX_SEALED {
             return Err("a template is not sealed as `face embed --seal` seals it".into());
         }
-        let stored =
-            Stored { subject: name.into(), sealed: text.clone(), consent: consent.clone() };
-        records.push(serde_json::to_vec(&stored).map_err(|e| e.to_string())?);
+        records.push(Record { sealed, consent: consent.clone() }.to_bytes());
     }
     let before = desk.store.templates_of(&id.0).map_err(|e| e.to_string())?;
     let count = records.len();
@@ -220,8 +208,8 @@ fn replace(id: SubjectId, records: &[Vec<u8>], desk: &Desk) -> Result<bool, Stri
     let apart = apart(&desk.store);
     Ok(tell(desk, |face| {
         let _ = face.forget(id);
-        for (_, sealed) in records.iter().filter_map(|record| read(record)) {
-            let _ = face.enrol(sealed);
+        for record in records.iter().flat_map(|record| Record::from_bytes(record)) {
+            let _ = face.enrol(record.sealed);
         }
         // To forget somebody is to forget from whom they were kept apart, too.
         for (a, b) in apart.iter().filter(|(a, b)| *a == id || *b == id) {
@@ -250,10 +238,11 @@ pub fn sealed(after: Option<&str>, store: &Store) -> Result<Value, String> {
     let records = records.map_err(|e| e.to_string())?;
     let last = records.last().map(|(id, _)| SubjectId(*id).to_hex());
     let page = records.iter().filter_map(|(id, record)| {
-        let Stored { sealed, .. } = serde_json::from_slice(record).ok()?;
+        let Sealed { bytes, .. } = Record::from_bytes(record).ok()?.sealed;
         // What is longer is no template; no worker takes it.
-        let fits = sealed.len() <= MAX_SEALED.div_ceil(3) * 4;
-        fits.then(|| json!({ "subject": SubjectId(*id).to_hex(), "sealed": sealed }))
+        let fits = bytes.len() <= MAX_SEALED;
+        let sealed = || STANDARD.encode(&bytes);
+        fits.then(|| json!({ "subject": SubjectId(*id).to_hex(), "sealed": sealed() }))
     });
     let page: Vec<_> = page.collect();
     Ok(json!({ "unreadable": records.len() - page.len(), "templates": page, "last": last }))
@@ -315,18 +304,16 @@ pub(super) fn cross(sealed: Sealed, last: bool, roll: &Roll) {
 
 fn add(sealed: &Sealed, last: bool, roll: &Roll) -> Result<bool, StoreError> {
     let mut held = roll.of(&sealed.subject)?;
-    let Some((first, _)) = held.first() else { return Ok(false) };
-    let (subject, consent) = (first.subject.clone(), first.consent.clone());
+    let Some(first) = held.first() else { return Ok(false) };
+    let consent = first.consent.clone();
     if last {
-        held.retain(|(_, of)| of.model() == sealed.model());
+        held.retain(|of| of.sealed.model() == sealed.model());
     }
     // Those of the former model go first.
-    held.sort_by_key(|(_, of)| of.model() == sealed.model());
+    held.sort_by_key(|of| of.sealed.model() == sealed.model());
     let spare = (held.len() + 1).saturating_sub(MAX_TEMPLATES);
-    let new = Stored { subject, sealed: STANDARD.encode(&sealed.bytes), consent };
-    let all = held.drain(spare..).map(|(stored, _)| stored).chain([new]);
-    let records: Result<Vec<_>, _> = all.map(|stored| serde_json::to_vec(&stored)).collect();
-    let Ok(records) = records else { return Ok(false) };
+    let new = Record { sealed: sealed.clone(), consent };
+    let records: Vec<_> = held.drain(spare..).chain([new]).map(|of| of.to_bytes()).collect();
     roll.store.put_templates(&sealed.subject.0, &records)?;
     Ok(true)
 }
@@ -360,14 +347,13 @@ mod tests {
     use super::*;
 
     /// A record as the store has it, of a template that begins as one of this model.
-    fn record(model: u8, n: u8) -> Result<Vec<u8>, serde_json::Error> {
+    fn record(model: u8, n: u8) -> Vec<u8> {
         let consent = Consent { notice: "2026-04".into(), given_at: 7 };
-        let sealed = STANDARD.encode(sealed(model, n).bytes);
-        serde_json::to_vec(&Stored { subject: "01".repeat(16), sealed, consent })
+        Record { sealed: sealed(model, n), consent }.to_bytes()
     }
 
     fn sealed(model: u8, n: u8) -> Sealed {
-        let mut bytes = vec![1];
+        let mut bytes = vec![2];
         bytes.extend([model; 32]);
         bytes.push(n);
         Sealed { subject: SubjectId([1; 16]), bytes }
@@ -384,18 +370,18 @@ mod tests {
         cross(sealed(9, 0), false, &roll);
         assert_eq!(store.template_count()?, 0);
 
-        let former: Result<Vec<_>, _> = (0..MAX_TEMPLATES as u8).map(|n| record(8, n)).collect();
-        store.put_templates(&id, &former?)?;
+        let former: Vec<_> = (0..MAX_TEMPLATES as u8).map(|n| record(8, n)).collect();
+        store.put_templates(&id, &former)?;
         cross(sealed(9, 100), false, &roll);
         // There is room for so many; of the former model's, the first has gone.
         let held = roll.of(&SubjectId(id))?;
-        let last_byte = |(_, s): &(Stored, Sealed)| s.bytes.last().copied();
+        let last_byte = |of: &Record| of.sealed.bytes.last().copied();
         assert_eq!((held.len(), held.first().and_then(last_byte)), (MAX_TEMPLATES, Some(1)));
         assert_eq!(held.last().and_then(last_byte), Some(100));
         cross(sealed(9, 101), true, &roll);
         let held = roll.of(&SubjectId(id))?;
         assert_eq!(held.iter().map(last_byte).collect::<Vec<_>>(), [Some(100), Some(101)]);
-        assert!(held.iter().all(|(stored, _)| stored.consent.notice == "2026-04"));
+        assert!(held.iter().all(|of| of.consent.notice == "2026-04"));
         Ok(())
     }
 

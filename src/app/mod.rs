@@ -19,9 +19,7 @@ mod readers;
 pub mod sitting;
 pub mod wiring;
 
-pub use control::{
-    Answer, Consent, MAX_TEMPLATES, Question, ask, events, listen, open_store, sealed,
-};
+pub use control::{Answer, MAX_TEMPLATES, Question, ask, events, listen, open_store, sealed};
 
 use crate::access::{Order, Ticket};
 use crate::allowlist::Allowlist;

@@ -6,11 +6,12 @@
 mod live;
 
 use super::{Failure, load_config};
-use crate::app::{self, Answer, Consent, MAX_TEMPLATES, Question};
+use crate::app::{self, Answer, MAX_TEMPLATES, Question};
 use crate::config::Face;
 use crate::domain::{Clock, SubjectId};
 use crate::io::clock::SystemClock;
 use crate::places;
+use crate::wire::enrolled::Consent;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -2,6 +2,7 @@
 //! No executor, no pins, no clock.
 
 pub mod card;
+pub mod enrolled;
 pub mod format;
 pub mod keypad;
 pub mod notation;

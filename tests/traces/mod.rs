@@ -3,6 +3,7 @@
 use eithergate::cli::demo::pictures::Pictures;
 use eithergate::io::tflite;
 use eithergate::vision::{Chain, Manifest, Model, Network, NetworkError, Picture};
+use eithergate::wire::template::pack;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -123,15 +124,17 @@ impl Needles {
     fn template(&mut self, values: &[f32]) {
         use base64::Engine;
         let engine = base64::engine::general_purpose::STANDARD;
-        let bytes = floats(values);
-        for piece in bytes.chunks_exact(12) {
-            self.add(Kind::Template, piece.to_vec());
-            let hex: String = piece.iter().map(|b| format!("{b:02x}")).collect();
-            self.add(Kind::TemplateHex, hex.into_bytes());
-        }
-        for shift in 0..3 {
-            for piece in bytes[shift..].chunks_exact(12) {
-                self.add(Kind::TemplateBase64, engine.encode(piece).into_bytes());
+        // As the model gives it, and as it is sealed.
+        for bytes in [&floats(values), &*pack(values)] {
+            for piece in bytes.chunks_exact(12) {
+                self.add(Kind::Template, piece.to_vec());
+                let hex: String = piece.iter().map(|b| format!("{b:02x}")).collect();
+                self.add(Kind::TemplateHex, hex.into_bytes());
+            }
+            for shift in 0..3 {
+                for piece in bytes[shift..].chunks_exact(12) {
+                    self.add(Kind::TemplateBase64, engine.encode(piece).into_bytes());
+                }
             }
         }
         for value in values {
