@@ -4,6 +4,7 @@ use super::attacks::{Class, HEADS, STILLS, presentation};
 use super::people::pictures_in;
 use super::stage::{Dice, Sitter};
 use super::{Chosen, PictureError, chain, faces, print, say};
+use crate::domain::Hint;
 use crate::failure::Failure;
 use crate::vision::share::{CONFIDENCE, at_most, bounds};
 use crate::vision::{Chain, ChainError, Gates, Motion, Picture, Quality, Turn};
@@ -36,6 +37,8 @@ pub struct Args {
 struct Tally {
     tried: u64,
     shown: u64,
+    /// Not shown, with frames that didn't count because the face looked aside.
+    aside: u64,
     /// The largest and the smallest share of what is asked for.
     most: f64,
     least: f64,
@@ -46,7 +49,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let sitters = sitters(&mut chain, &args.pictures)?;
     if !args.json {
         print(&format!(
-            "{} faces. accepted, or refused, of tried, with 95 % confidence at most; share: of the turn asked for\n\n",
+            "{} faces. accepted, or refused, of tried, with 95 % confidence at most; share: of the turn asked for; \
+             looked aside: of those refused, for frames that didn't count\n\n",
             sitters.len()
         ))?;
     }
@@ -65,10 +69,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             say(&json!({
                 "class": class.name(), "tried": tally.tried, what: wrong, "at_most": high,
                 "bounds": [low, two_sided], "share": [tally.least, tally.most],
+                "looked_aside": tally.aside,
             }))?;
         } else {
+            let aside = if is_head && tally.aside > 0 {
+                format!("   {} looked aside", tally.aside)
+            } else {
+                String::new()
+            };
             print(&format!(
-                "{:<30}{what:>9}{wrong:>5} of {:>4}, at most {:>5.1} %   share {:>5.2} to {:>5.2}\n",
+                "{:<30}{what:>9}{wrong:>5} of {:>4}, at most {:>5.1} %   share {:>5.2} to {:>5.2}{aside}\n",
                 class.name(),
                 tally.tried,
                 100.0 * high,
@@ -103,27 +113,32 @@ fn tally(
     for sitter in sitters.iter().cycle().take(args.attempts as usize) {
         let frames =
             presentation(class, sitter, &mut dice).map_err(|e| Failure::Data(e.to_string()))?;
-        let motion = watched(chain, &frames).map_err(|e| Failure::Unavailable(e.to_string()))?;
+        let (motion, aside) =
+            watched(chain, &frames).map_err(|e| Failure::Unavailable(e.to_string()))?;
         tally.tried += 1;
         tally.shown += u64::from(motion.is_shown());
+        tally.aside += u64::from(aside && !motion.is_shown());
         tally.most = tally.most.max(motion.share());
         tally.least = tally.least.min(motion.share());
     }
     Ok(tally)
 }
 
-/// What the gate makes of one presentation: only frames that pass its quality gates count.
-fn watched(chain: &mut Chain, frames: &[Picture]) -> Result<Motion, ChainError> {
-    let mut motion = Motion::default();
+/// What the gate makes of one presentation: only frames that pass its quality gates count. Whether some didn't because
+/// the face looked aside.
+fn watched(chain: &mut Chain, frames: &[Picture]) -> Result<(Motion, bool), ChainError> {
+    let (mut motion, mut aside) = (Motion::default(), false);
     for picture in frames {
         let faces = chain.faces(picture)?;
         let Some(face) = faces.first() else { continue };
-        let quality = Quality::of(picture, face);
-        if quality.is_some_and(|q| q.flaw(&Gates::default()).is_none()) {
-            motion.see(&face.view(), Turn::default());
+        let flaw = Quality::of(picture, face).map(|quality| quality.flaw(&Gates::default()));
+        match flaw {
+            Some(None) => motion.see(&face.view(), Turn::default()),
+            Some(Some(Hint::LookAtCamera)) => aside = true,
+            _ => {}
         }
     }
-    Ok(motion)
+    Ok((motion, aside))
 }
 
 fn sitters(chain: &mut Chain, places: &[PathBuf]) -> Result<Vec<Sitter>, Failure> {
