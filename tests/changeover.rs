@@ -15,6 +15,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// Of a file's sha256.
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Another model beside the shipped ones: the same network in a file with another hash, its templates in another
 /// metric's space, so that what belongs to the one says nothing to the other.
 fn next_model(models: &Path) -> Outcome {
@@ -28,14 +33,11 @@ fn next_model(models: &Path) -> Outcome {
     }
     let mut bytes = fs::read(models.join("embedding.tflite"))?;
     let text = fs::read_to_string(models.join("embedding.toml"))?;
-    let hash = |bytes: &[u8]| -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-    };
-    let before = hash(&bytes);
+    let before = hex(&bytes);
     bytes.extend([0; 16]);
     let (text, _) = text.split_once("[evidence]").ok_or("the shipped model has no evidence")?;
     let text = text
-        .replace(&before, &hash(&bytes))
+        .replace(&before, &hex(&bytes))
         .replace("file = \"embedding.tflite\"", "file = \"next.tflite\"")
         .replace("kind = \"euclidean\"\nthreshold = 0.47", "kind = \"cosine\"\nthreshold = 0.06");
     fs::write(models.join("next.tflite"), bytes)?;
@@ -160,6 +162,30 @@ fn a_resident_moves_across_by_walking_through() -> Outcome {
     must(gate.world.show(Some(&stranger)));
     let entered = |s: &Sight| s.is_event("AccessGranted", &[]);
     assert!(gate.world.eyes.wait(mark, Duration::from_secs(4), entered).is_none(), "a stranger");
+    Ok(())
+}
+
+#[test]
+fn check_refuses_models_that_are_not_those_pinned() -> Outcome {
+    let (world, _) = camera_gate()?;
+    let file = world.path("gate.toml");
+    let text = fs::read_to_string(&file)?;
+    let check = |pins: &str| -> Result<(Option<i32>, String), Box<dyn std::error::Error>> {
+        fs::write(&file, text.replace("[face]", &format!("[face]\nmodel_sha256 = [{pins}]")))?;
+        let output = Command::new(program()).args(["check", "--config", &file]).output()?;
+        Ok((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
+    };
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut pins = Vec::new();
+    for name in ["detector.toml", "landmarks.toml", "embedding.toml"] {
+        pins.push(format!("\"{}\"", hex(&fs::read(shipped.join(name))?)));
+    }
+    let (_, said) = check(&pins.join(", "))?;
+    assert!(!said.contains("sha256 is"), "{said}");
+    pins.pop();
+    let (code, said) = check(&pins.join(", "))?;
+    assert!(said.contains("embedding.toml: sha256 is"), "{said}");
+    assert_ne!(code, Some(0), "{said}");
     Ok(())
 }
 

@@ -4,11 +4,17 @@
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod stage;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use eithergate::app::{self, Answer, Question};
 use eithergate::cli::demo::eyes::Sight;
 use eithergate::cli::demo::pictures::Pictures;
 use eithergate::cli::demo::world::World;
+use eithergate::config::Config;
+use eithergate::wire::enrolled::Consent;
+use serde_json::Value;
 use stage::{Outcome, PATIENT, camera_gate, must, program};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -109,6 +115,35 @@ fn a_resident_before_the_camera_is_enrolled_and_then_recognised() -> Outcome {
     let resident = gate.pictures.resident.clone();
     must(gate.world.show(Some(&resident)));
     assert!(gate.world.eyes.wait(mark, PATIENT, opened).is_some(), "not recognised");
+    Ok(())
+}
+
+#[test]
+fn templates_that_the_worker_refuses_leave_those_of_before() -> Outcome {
+    let (mut world, pictures) = camera_gate()?;
+    assert!(world.face_is_up(PATIENT), "{:?}", world.status());
+    let subject = world.secrets().first().cloned().ok_or("nobody")?;
+    let config = Config::load(Path::new(&world.path("gate.toml")))?;
+    let export = || {
+        let asked = ["subject", "export", "--config", &world.path("gate.toml")];
+        Command::new(program()).args(asked).output().map(|output| output.stdout)
+    };
+    let before = export()?;
+    let line: Value = serde_json::from_slice(before.split(|b| *b == b'\n').next().ok_or("none")?)?;
+    // One that opens, and one that was damaged on its way.
+    let good = line["sealed"].as_str().ok_or("no template")?.to_owned();
+    let mut bytes = STANDARD.decode(&good)?;
+    *bytes.last_mut().ok_or("empty")? ^= 1;
+    let consent = Consent { notice: "another".into(), given_at: 2 };
+    let sealed = vec![good, STANDARD.encode(bytes)];
+    let answer = app::ask(&config, &Question::Enrol { subject, sealed, consent })?;
+    let Answer::Refused(why) = answer else { return Err(format!("{answer:?}").into()) };
+    assert!(why.contains("What was enrolled before stays"), "{why}");
+    assert_eq!(export()?, before);
+    let mark = world.eyes.mark();
+    must(world.show(Some(&pictures.resident)));
+    let opened = |s: &Sight| s.is_event("AccessGranted", &[("way", "face")]);
+    assert!(world.eyes.wait(mark, PATIENT, opened).is_some(), "not recognised any more");
     Ok(())
 }
 

@@ -283,6 +283,11 @@ fn an_altered_or_missing_file_is_refused_by_name() -> Outcome {
     assert!(error.missing && error.path == model, "{error}");
     let error = refusal(&dir.path().join("none.toml"))?;
     assert!(error.missing && error.to_string().contains("none.toml"), "{error}");
+    // Nobody writes into this one: it would be waited for.
+    let pipe = dir.path().join("pipe.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success());
+    let error = refusal(&pipe)?;
+    assert!(error.why == "is no file" && error.path == pipe, "{error}");
     Ok(())
 }
 

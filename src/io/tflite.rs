@@ -63,6 +63,11 @@ pub fn load_pinned(manifest: &Path, threads: u8, pin: &Pin) -> Result<Model, Loa
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     let missing = |why: String| LoadError { path: path.into(), why, missing: true };
+    // A pipe would be waited for.
+    let is_file = std::fs::metadata(path).map(|meta| meta.is_file());
+    if !is_file.map_err(|e| missing(format!("can't be opened: {e}")))? {
+        return Err(missing("is no file".into()));
+    }
     let file = File::open(path).map_err(|e| missing(format!("can't be opened: {e}")))?;
     let mut bytes = Vec::new();
     file.take(limit + 1)

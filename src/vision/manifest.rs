@@ -4,7 +4,7 @@
 mod evidence;
 
 use super::fusion::Cohort;
-use super::template::Space;
+use super::template::{MAX_DIMENSION, Space};
 pub use evidence::Evidence;
 use evidence::{RawCohort, RawEvidence};
 use serde::Deserialize;
@@ -220,7 +220,6 @@ struct RawMetric {
 /// Bounds a network's side, and with it every buffer made from a manifest.
 const MAX_INPUT_SIDE: usize = 1024;
 const MAX_OUTPUT: usize = 1 << 20;
-const MAX_DIMENSION: usize = 4096;
 
 impl Input {
     pub fn len(&self) -> usize {

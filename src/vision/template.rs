@@ -2,10 +2,10 @@
 
 use super::manifest::{Metric, MetricKind};
 use std::fmt;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
-/// More numbers than any face embedding in use has.
-const MAX_DIMENSION: usize = 4096;
+/// As many numbers as any face embedding in use has, and as are sealed.
+pub(super) const MAX_DIMENSION: usize = 1024;
 
 /// A face embedding and the sha256 of the model it came from. Templates of different models are never
 /// compared. Overwritten with zeros when dropped; `Debug` shows no number.
@@ -22,8 +22,6 @@ pub enum BadTemplate {
     Dimension,
     #[error("a template's numbers must be finite")]
     NotFinite,
-    #[error("a stored template must be 32 bytes of model hash and whole 4-byte numbers")]
-    Bytes,
 }
 
 /// Templates of another model than the one asked about: embed those pictures again.
@@ -50,24 +48,6 @@ impl Template {
 
     pub fn values(&self) -> &[f32] {
         &self.values
-    }
-
-    /// The model's hash, then the numbers, little-endian: what is sealed and stored.
-    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(32 + 4 * self.values.len()));
-        bytes.extend_from_slice(&self.model);
-        self.values.iter().for_each(|v| bytes.extend_from_slice(&v.to_le_bytes()));
-        bytes
-    }
-
-    /// The reverse of [`Template::to_bytes`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadTemplate> {
-        let (model, numbers) = bytes.split_first_chunk::<32>().ok_or(BadTemplate::Bytes)?;
-        if numbers.len() % 4 != 0 {
-            return Err(BadTemplate::Bytes);
-        }
-        let number = |b: &[u8]| b.iter().rev().fold(0, |n, byte| n << 8 | u32::from(*byte));
-        Self::new(*model, numbers.chunks_exact(4).map(|b| f32::from_bits(number(b))).collect())
     }
 }
 
@@ -160,12 +140,11 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_back_and_bad_ones_are_refused() -> Result<(), BadTemplate> {
+    fn numbers_that_are_no_template_are_refused_and_none_is_shown() -> Result<(), BadTemplate> {
         let t = Template::new([3; 32], vec![1.5, -2.25, 0.0])?;
-        assert_eq!(Template::from_bytes(&t.to_bytes())?, t);
-        assert_eq!(Template::from_bytes(&t.to_bytes()[..37]), Err(BadTemplate::Bytes));
-        assert_eq!(Template::from_bytes(&[0; 31]), Err(BadTemplate::Bytes));
-        assert_eq!(Template::from_bytes(&[0; 32]), Err(BadTemplate::Dimension));
+        assert_eq!(Template::new([0; 32], vec![]), Err(BadTemplate::Dimension));
+        let long = Template::new([0; 32], vec![0.0; MAX_DIMENSION + 1]);
+        assert_eq!(long, Err(BadTemplate::Dimension));
         assert_eq!(Template::new([0; 32], vec![f32::NAN]), Err(BadTemplate::NotFinite));
         assert_eq!(format!("{t:?}"), "Template(redacted)");
         Ok(())

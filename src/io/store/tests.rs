@@ -338,6 +338,27 @@ fn a_store_on_a_full_disk_is_not_set_aside() -> Outcome {
 }
 
 #[test]
+fn who_is_to_be_forgotten_is_on_a_full_disk_too() -> Outcome {
+    let Some(tiny) = Tiny::mount() else { return Ok(()) };
+    let (store, _) = Store::open(tiny.0.path())?;
+    let (ann, bob) = ([1; 16], [2; 16]);
+    store.put_templates(&ann, &[vec![7; 1_000], vec![8; 1_000]])?;
+    store.put_templates(&bob, &[vec![9; 1_000]])?;
+    store.put_apart(&ann, &bob)?;
+    // Of what is kept free for this, half.
+    let ballast = std::fs::File::options().write(true).open(tiny.fill()?)?;
+    ballast.set_len(ballast.metadata()?.len() - KEEP_FREE / 2)?;
+    let full = store.put_templates(&ann, &[vec![7; 10]]);
+    assert!(matches!(full, Err(StoreError::Full { .. })), "{full:?}");
+    assert_eq!(store.remove_enrolled(&ann)?, 2);
+    drop(store);
+    let (store, set_aside) = opened(tiny.0.path())?;
+    assert!(!set_aside);
+    assert_eq!((store.template_count()?, store.apart()?), (1, vec![]));
+    Ok(())
+}
+
+#[test]
 fn whoever_reads_while_the_store_is_away_is_told_so() -> Outcome {
     let dir = tempfile::tempdir()?;
     let (mut store, _) = Store::open(dir.path())?;
