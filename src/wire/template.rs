@@ -225,14 +225,15 @@ pub fn pack(numbers: &[f32]) -> Zeroizing<Vec<u8>> {
 fn unpack(plain: &[u8]) -> Option<Zeroizing<Vec<f32>>> {
     let (scale, numbers) = plain.split_first_chunk()?;
     let scale = f32::from_le_bytes(*scale);
-    let (numbers, rest) = numbers.as_chunks();
-    let sound = scale.is_finite() && rest.is_empty() && !numbers.is_empty();
+    let numbers = numbers.chunks_exact(2);
+    let sound = scale.is_finite() && numbers.remainder().is_empty() && numbers.len() > 0;
     sound.then(|| {
-        let number = |bytes: &[u8; 2]| {
+        let number = |bytes: &[u8]| {
+            let number = bytes.iter().rev().fold(0, |n, byte| n << 8 | i16::from(*byte));
             // The largest numbers there are can be one too large.
-            (f32::from(i16::from_le_bytes(*bytes)) * scale).clamp(f32::MIN, f32::MAX)
+            (f32::from(number) * scale).clamp(f32::MIN, f32::MAX)
         };
-        Zeroizing::new(numbers.iter().map(number).collect())
+        Zeroizing::new(numbers.map(number).collect())
     })
 }
 
