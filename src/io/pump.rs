@@ -235,6 +235,7 @@ impl Sorter {
 
     /// Hands over what is stamped up to `until`.
     fn advance(&mut self, until: Instant, into: &mut Vec<PinEvent>) {
+        let first = into.len();
         let settled = self.held.partition_point(|(at, _)| *at <= until);
         for (at, held) in self.held.drain(..settled) {
             match held {
@@ -251,6 +252,15 @@ impl Sorter {
         self.released = self.released.max(until);
         for (line, debounce) in &mut self.debounce {
             into.extend(debounce.poll(*line, until).map(PinEvent::Edge));
+        }
+        // A debounced edge is stamped when it began to count; others came in between.
+        if let Some(new) = into.get_mut(first..) {
+            new.sort_by_key(|event| match event {
+                PinEvent::Lost { after, .. } => *after,
+                PinEvent::Edge(edge) | PinEvent::Level(edge) => edge.at,
+                PinEvent::Until(at) => *at,
+                PinEvent::Failed(_) => until,
+            });
         }
     }
 

@@ -169,6 +169,24 @@ fn a_bouncing_contact_is_one_change() {
 }
 
 #[test]
+fn what_counts_later_comes_later_however_late_it_is_read() {
+    let line = |line, debounce| Switch { line, bias: Bias::PullUp, debounce };
+    let bounces = Duration::from_millis(20);
+    let switches = [line(FIRE, Duration::ZERO), line(D0, bounces), line(D1, bounces)];
+    // All in one reading, the lower line moved last.
+    let edges = vec![
+        raw(D1, true, 1_000, 1),
+        raw(D0, true, 5_000, 2),
+        RawEdge { queue: 1, ..raw(FIRE, true, 9_000, 1) },
+    ];
+    let (pump, events) = pump(vec![Ok((edges, 90_000))]);
+    let mut pump = pump.debounced(&switches);
+    assert!(pump.turn(Instant(0)));
+    let told: Vec<_> = events.try_iter().collect();
+    assert_eq!(told, [edge(FIRE, true, 9_000), edge(D1, true, 21_000), edge(D0, true, 25_000)]);
+}
+
+#[test]
 fn a_switch_that_finds_no_room_is_told_as_soon_as_there_is() {
     let fire = |high, at, number| RawEdge { queue: 1, line: FIRE, high, at: Instant(at), number };
     let noise = (1..=4).map(|i| raw(D0, i % 2 == 0, 1_000 + u64::from(i), i)).collect();
