@@ -1,7 +1,7 @@
 //! Switches: from the levels of lines to what they say. A plain one says normal or active with each edge. A
 //! supervised one has lines of its own for a cut and a bridged loop; one event on the cable moves several
-//! of them, so they are read together once they have settled: a cut wire never looks like a pressed button
-//! for a moment.
+//! of them, in any order, so it is active or normal only once none of them has moved for a while: a cut wire never
+//! looks like a pressed button for a moment. A fault is said sooner, and a line that doesn't rest is at fault.
 
 use super::{LinkNews, Meaning};
 use crate::access::Input;
@@ -11,6 +11,8 @@ use crate::io::PinEdge;
 
 /// How much sooner one line of a module may move than another on the same event, debounced alike.
 const SPREAD: Duration = Duration::from_millis(20);
+/// So many times as long as its lines take to tell one event, and it should have come to rest.
+const RESTLESS: u64 = 10;
 
 pub(super) struct Switches(Vec<Switch>);
 
@@ -36,7 +38,7 @@ impl Switches {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.0.iter().filter_map(|switch| switch.settles).min()
+        self.0.iter().filter_map(|switch| switch.unrest.as_ref()).map(|u| u.look).min()
     }
 }
 
@@ -47,13 +49,21 @@ struct Switch {
     levels: [Option<bool>; 3],
     /// What was said last.
     said: Option<LineState>,
+    /// Its lines moved.
+    unrest: Option<Unrest>,
+}
+
+/// Of a supervised one.
+struct Unrest {
+    since: Instant,
+    last: Instant,
     /// When its lines are read together.
-    settles: Option<Instant>,
+    look: Instant,
 }
 
 impl Switch {
     fn new(means: Means, input: config::Input) -> Self {
-        Self { means, input, levels: [None; 3], said: None, settles: None }
+        Self { means, input, levels: [None; 3], said: None, unrest: None }
     }
 
     fn lines(&self) -> [Option<InputLine>; 3] {
@@ -93,15 +103,19 @@ impl Switch {
         let before = self.poll(edge.at);
         self.take(edge);
         if self.input.is_supervised() {
-            let debounces = self.lines().into_iter().flatten().map(|line| line.debounce);
-            let (least, most) = debounces
-                .fold((Duration(u64::MAX), Duration::ZERO), |(a, b), d| (a.min(d), b.max(d)));
-            // From the first edge: a line that never rests must not keep the others silent.
-            let wait = Duration::from_micros(most.as_micros() - least.as_micros());
-            self.settles.get_or_insert(edge.at + wait + SPREAD);
+            let (since, look) = (edge.at, edge.at + self.window(1));
+            let unrest = self.unrest.get_or_insert(Unrest { since, last: since, look });
+            unrest.last = edge.at;
             return before;
         }
         self.say()
+    }
+
+    /// How long its lines take to tell one event, so many times.
+    fn window(&self, times: u64) -> Duration {
+        let debounces = self.lines().into_iter().flatten().map(|line| line.debounce.as_micros());
+        let (least, most) = debounces.fold((u64::MAX, 0), |(a, b), d| (a.min(d), b.max(d)));
+        Duration::from_micros((most.saturating_sub(least) + SPREAD.as_micros()) * times)
     }
 
     /// A button that is held down at the start says nothing: who pressed it is long gone, or it is stuck. Nor
@@ -121,13 +135,27 @@ impl Switch {
     }
 
     fn poll(&mut self, now: Instant) -> Option<Meaning> {
-        self.settles.take_if(|settles| *settles <= now)?;
-        self.say()
+        let (rests, restless) = (self.window(1), self.window(RESTLESS));
+        let at_fault = self.state().is_some_and(LineState::is_fault);
+        let unrest = self.unrest.as_mut().filter(|unrest| unrest.look <= now)?;
+        let (rested, ends) = (unrest.last + rests, unrest.since + restless);
+        let look = rested.min(ends);
+        if !at_fault && look > now {
+            unrest.look = look;
+            return None;
+        }
+        self.unrest = None;
+        // Nobody presses a button like that.
+        if !at_fault && ends < rested { self.tell(LineState::Cut) } else { self.say() }
     }
 
     /// What is new.
     fn say(&mut self) -> Option<Meaning> {
         let state = self.state()?;
+        self.tell(state)
+    }
+
+    fn tell(&mut self, state: LineState) -> Option<Meaning> {
         if self.said.replace(state) == Some(state) {
             return None;
         }
@@ -155,6 +183,7 @@ mod tests {
     use super::*;
     use crate::domain::{Bias, DoorId, ReaderId};
     use LineState::*;
+    use proptest::prelude::*;
 
     const START: Instant = Instant(10_000_000);
 
@@ -192,7 +221,7 @@ mod tests {
         for (edges, want) in [
             // Cutting it looks like pressing it, a moment sooner or later.
             (&[at(1, true, 100), at(2, true, 101)][..], Some(Cut)),
-            (&[at(1, false, 200), at(2, false, 215)], Some(Normal)),
+            (&[at(1, false, 200), at(2, false, 200)], Some(Normal)),
             (&[at(2, true, 300), at(1, true, 334)], Some(Cut)),
             (&[at(2, false, 400)], Some(Active)),
             (&[at(1, false, 500), at(3, true, 510)], Some(Short)),
@@ -205,10 +234,10 @@ mod tests {
             for edge in edges {
                 assert_eq!(said(rex.edge(*edge)), None, "{edges:?}");
             }
-            assert_eq!(rex.settles, Some(due), "{edges:?}");
+            assert_eq!(rex.unrest.as_ref().map(|u| u.look), Some(due), "{edges:?}");
             assert_eq!(said(rex.poll(due - Duration::from_micros(1))), None, "{edges:?}");
             assert_eq!(said(rex.poll(due)), want, "{edges:?}");
-            assert_eq!((rex.settles, said(rex.poll(due))), (None, None));
+            assert_eq!((rex.unrest.is_none(), said(rex.poll(due))), (true, None));
         }
     }
 
@@ -228,13 +257,69 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_rest_is_at_fault_and_whole_again_once_it_does() {
+        let mut rex = supervised(Means::Door(DoorId(0), Wire::Rex));
+        (1..=3).for_each(|line| drop(rex.level(at(line, false, 0))));
+        let rattling = (0..60).map(|i| at(1, i % 2 == 0, 100 + 10 * i));
+        let told: Vec<_> = rattling.filter_map(|edge| said(rex.edge(edge))).collect();
+        assert_eq!(told, [Cut]);
+        assert_eq!(said(rex.poll(at(1, false, 724).at)), None);
+        assert_eq!(said(rex.poll(at(1, false, 725).at)), Some(Normal));
+    }
+
+    proptest! {
+        /// Whatever somebody does to a cable before they cut it and after, and however its lines follow: nobody has pressed
+        /// the button.
+        #[test]
+        fn a_cut_cable_is_no_press(
+            before in proptest::collection::vec((2u32..=3, 1u64..60), 0..6),
+            lag in 0u64..=34,
+            cut_first: bool,
+            after in proptest::collection::vec(1u64..60, 0..4),
+            looks in 1u64..50,
+        ) {
+            let mut rex = supervised(Means::Door(DoorId(0), Wire::Rex));
+            (1..=3).for_each(|line| drop(rex.level(at(line, false, 0))));
+            let (mut now, mut high, mut edges) = (100, [false; 4], Vec::new());
+            for (line, wait) in before {
+                high[line as usize] ^= true;
+                edges.push(at(line, high[line as usize], now));
+                now += wait;
+            }
+            let order = if cut_first { [2, 1] } else { [1, 2] };
+            edges.push(at(order[0], true, now));
+            edges.push(at(order[1], true, now + lag));
+            now += lag;
+            // Its ends touch: bridged, and cut again, with the state line as it likes.
+            for wait in after {
+                now += wait;
+                high[3] ^= true;
+                edges.push(at(3, high[3], now));
+            }
+            let mut told = Vec::new();
+            for pair in edges.windows(2) {
+                told.extend(said(rex.edge(pair[0])));
+                let mut look = pair[0].at;
+                while look < pair[1].at {
+                    told.extend(said(rex.poll(look)));
+                    look += Duration::from_millis(looks);
+                }
+            }
+            told.extend(edges.last().and_then(|edge| said(rex.edge(*edge))));
+            told.extend(said(rex.poll(at(1, false, now + 5_000).at)));
+            prop_assert!(!told.contains(&Active), "{:?} {:?}", edges, told);
+            prop_assert_eq!(told.last(), Some(&Cut));
+        }
+    }
+
+    #[test]
     fn a_plain_one_speaks_at_once_and_a_button_held_at_the_start_does_not() {
         let input = config::Input::plain(line(1, 20));
         let mut rex = Switch::new(Means::Door(DoorId(0), Wire::Rex), input);
         assert_eq!(said(rex.level(at(1, true, 0))), None);
         assert_eq!(said(rex.edge(at(1, false, 50))), Some(Normal));
         assert_eq!(said(rex.edge(at(1, true, 60))), Some(Active));
-        assert_eq!(rex.settles, None);
+        assert!(rex.unrest.is_none());
         let mut contact = Switch::new(Means::Door(DoorId(0), Wire::Contact), input);
         assert_eq!(said(contact.level(at(1, true, 0))), Some(Active));
         // A loop that is cut at the start says so, whatever it is.
