@@ -64,7 +64,7 @@ fn enrol_all(world: &World, templates: u8) -> Result<f64, Box<dyn Error>> {
             nonce[1..17].copy_from_slice(&n.to_be_bytes());
             let sealed = seal(&key, subject(n), &ModelHash(space.model), &picture, nonce)?;
             let consent = Consent { notice: "notice 2026-04".into(), given_at: 1_777_000_000_000 };
-            records.push(Record { sealed, consent }.to_bytes());
+            records.push(Record { sealed, consent }.to_bytes()?);
         }
         store.put_templates(&subject(n).0, &records)?;
     }

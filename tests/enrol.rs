@@ -11,6 +11,7 @@ use eithergate::cli::demo::eyes::Sight;
 use eithergate::cli::demo::pictures::Pictures;
 use eithergate::cli::demo::world::World;
 use eithergate::config::Config;
+use eithergate::io::store::Store;
 use eithergate::wire::enrolled::Consent;
 use serde_json::Value;
 use stage::{Outcome, PATIENT, camera_gate, must, program};
@@ -119,13 +120,14 @@ fn a_resident_before_the_camera_is_enrolled_and_then_recognised() -> Outcome {
 }
 
 #[test]
-fn templates_that_the_worker_refuses_leave_those_of_before() -> Outcome {
+fn templates_that_the_worker_has_not_taken_leave_those_of_before() -> Outcome {
     let (mut world, pictures) = camera_gate()?;
     assert!(world.face_is_up(PATIENT), "{:?}", world.status());
     let subject = world.secrets().first().cloned().ok_or("nobody")?;
     let config = Config::load(Path::new(&world.path("gate.toml")))?;
+    let file = world.path("gate.toml");
     let export = || {
-        let asked = ["subject", "export", "--config", &world.path("gate.toml")];
+        let asked = ["subject", "export", "--config", &file];
         Command::new(program()).args(asked).output().map(|output| output.stdout)
     };
     let before = export()?;
@@ -135,11 +137,39 @@ fn templates_that_the_worker_refuses_leave_those_of_before() -> Outcome {
     let mut bytes = STANDARD.decode(&good)?;
     *bytes.last_mut().ok_or("empty")? ^= 1;
     let consent = Consent { notice: "another".into(), given_at: 2 };
-    let sealed = vec![good, STANDARD.encode(bytes)];
-    let answer = app::ask(&config, &Question::Enrol { subject, sealed, consent })?;
+    let enrol = |sealed: Vec<String>| {
+        let (subject, consent) = (subject.clone(), consent.clone());
+        app::ask(&config, &Question::Enrol { subject, sealed, consent })
+    };
+    let answer = enrol(vec![good.clone(), STANDARD.encode(&bytes)])?;
     let Answer::Refused(why) = answer else { return Err(format!("{answer:?}").into()) };
     assert!(why.contains("What was enrolled before stays"), "{why}");
     assert!(export()? == before, "what is enrolled is not what it was");
+
+    // Nor does one that doesn't answer take them.
+    let status = world.status().unwrap_or_default();
+    let worker = status["face"]["worker"]["worker_pid"].as_u64().ok_or("no worker")?;
+    assert!(Command::new("kill").args(["-STOP", &worker.to_string()]).status()?.success());
+    let answer = enrol(vec![good])?;
+    let Answer::Refused(why) = answer else { return Err(format!("{answer:?}").into()) };
+    assert!(why.contains("doesn't answer") && why.contains("stays"), "{why}");
+    assert!(export()? == before, "what is enrolled is not what it was");
+
+    // A record that nobody can read: said, and no harm to the others.
+    must(world.crash_gate());
+    let (store, _) = Store::open(&config.data_dir)?;
+    store.put_templates(&[0xab; 16], &[br#"{"subject":"ab"}"#.to_vec()])?;
+    drop(store);
+    must(world.start_gate());
+    assert!(world.face_is_up(PATIENT), "{:?}", world.status());
+    let asked = |what: &[&str]| {
+        Command::new(program()).args(what).args(["--config", &world.path("gate.toml")]).output()
+    };
+    let said = words(&asked(&["check"])?);
+    assert!(said.contains("1 templates are of another model, key or version"), "{said}");
+    let left_out = asked(&["subject", "export"])?;
+    assert_eq!(left_out.status.code(), Some(65));
+    assert!(words(&left_out).contains(&format!("enrol again {}", "ab".repeat(16))));
     let mark = world.eyes.mark();
     must(world.show(Some(&pictures.resident)));
     let opened = |s: &Sight| s.is_event("AccessGranted", &[("way", "face")]);

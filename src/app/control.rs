@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Sixteen of the longest templates and their wrapping.
-const MAX_QUESTION: u64 = 256 * 1024;
+const MAX_QUESTION: u64 = 64 * 1024;
 const MAX_ANSWER: u64 = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Templates of one subject.

@@ -5,7 +5,7 @@
 use super::control::{Desk, FacePath, MAX_TEMPLATES};
 use super::face::{Enrolled, FaceEvent, Supervisor};
 use crate::domain::{Directory, SubjectId};
-use crate::io::store::{Store, StoreError};
+use crate::io::store::{OfSubject, Store, StoreError};
 use crate::wire::enrolled::{Consent, Record};
 use crate::wire::template::{MAX_SEALED, Sealed};
 use crate::wire::worker::Refusal;
@@ -45,7 +45,7 @@ impl Roll {
     /// A subject's, readable ones alone.
     fn of(&self, subject: &SubjectId) -> Result<Vec<Record>, StoreError> {
         let records = self.store.templates_of(&subject.0)?;
-        Ok(records.iter().filter_map(|record| Record::from_bytes(record).ok()).collect())
+        Ok(records.iter().flat_map(|record| Record::from_bytes(*subject, record)).collect())
     }
 }
 
@@ -100,19 +100,11 @@ impl Answers {
 
 /// All that is enrolled, for a worker that starts.
 pub(super) fn roll(store: &Store) -> Enrolled {
-    let sealed = |record: Result<Vec<u8>, StoreError>| {
-        let record = record
-            .map_err(|e| e.to_string())
-            .and_then(|record| Record::from_bytes(&record).map_err(|e| e.to_string()));
-        match record {
-            Ok(record) => Some(record.sealed),
-            Err(error) => {
-                tracing::error!(%error, "a template can't be read: somebody is not recognised");
-                None
-            }
-        }
+    let sealed = |record: Result<OfSubject, StoreError>| {
+        let (id, record) = record.ok()?;
+        Record::from_bytes(SubjectId(id), &record).ok().map(|record| record.sealed)
     };
-    let templates = Box::new(store.templates().filter_map(sealed));
+    let templates = Box::new(store.templates().map(sealed));
     Enrolled { templates, apart: apart(store) }
 }
 
@@ -149,7 +141,8 @@ pub(super) fn enrol(
         if sealed.model().is_none() || sealed.bytes.len() > MAX_SEALED {
             return Err("a template is not sealed as `face embed --seal` seals it".into());
         }
-        records.push(Record { sealed, consent: consent.clone() }.to_bytes());
+        let record = Record { sealed, consent: consent.clone() };
+        records.push(record.to_bytes().map_err(|e| e.to_string())?);
     }
     let before = desk.store.templates_of(&id.0).map_err(|e| e.to_string())?;
     let count = records.len();
@@ -158,29 +151,29 @@ pub(super) fn enrol(
     tell(desk, |face| {
         let _ = face.look_alikes(id);
     });
+    let unconfirmed = json!({ "templates": count, "taken": null, "look_alikes": null });
     if !told {
-        return Ok(json!({ "templates": count, "taken": Value::Null, "look_alikes": Value::Null }));
+        return Ok(unconfirmed);
     }
     let until = Instant::now() + PATIENCE;
-    let look_alikes = desk.answers.wait(until, |event| match event {
+    let answer = desk.answers.wait(until, |event| match event {
         FaceEvent::LookAlikes { subject, others } if *subject == id => Some(Some(others.len())),
         FaceEvent::Unanswered { subject } if *subject == id => Some(None),
         _ => None,
     });
-    let look_alikes = look_alikes.flatten();
     // They were sent before, so they are answered by now.
     let (taken, refused) = outcomes(desk, id);
-    if let Some(why) = refused {
-        replace(id, &before, desk)?;
-        return Err(format!(
-            "the face worker refused a template: {why}. What was enrolled before stays"
-        ));
-    }
-    Ok(json!({
-        "templates": count,
-        "taken": look_alikes.map(|_| taken),
-        "look_alikes": look_alikes,
-    }))
+    let why = match (answer, refused) {
+        // No worker is ready: one that starts has them from the store.
+        (Some(None), None) => return Ok(unconfirmed),
+        (Some(Some(look_alikes)), None) if taken == count => {
+            return Ok(json!({ "templates": count, "taken": taken, "look_alikes": look_alikes }));
+        }
+        (_, Some(why)) => format!("the face worker refused a template: {why}"),
+        _ => "the face worker doesn't answer; try again when it does".into(),
+    };
+    replace(id, &before, desk)?;
+    Err(format!("{why}. What was enrolled before stays"))
 }
 
 /// Who may be enrolled. The office refuses others too; a gate doesn't rely on it.
@@ -208,7 +201,7 @@ fn replace(id: SubjectId, records: &[Vec<u8>], desk: &Desk) -> Result<bool, Stri
     let apart = apart(&desk.store);
     Ok(tell(desk, |face| {
         let _ = face.forget(id);
-        for record in records.iter().flat_map(|record| Record::from_bytes(record)) {
+        for record in records.iter().flat_map(|record| Record::from_bytes(id, record)) {
             let _ = face.enrol(record.sealed);
         }
         // To forget somebody is to forget from whom they were kept apart, too.
@@ -231,21 +224,27 @@ fn outcomes(desk: &Desk, id: SubjectId) -> (usize, Option<Refusal>) {
 }
 
 /// Some of the templates kept, still sealed, each with its subject: of those that come after `after` in the
-/// store's order. Also for a gate that isn't running. `last` is where to go on; null when none were left.
+/// store's order. Also for a gate that isn't running. `unreadable` is whose others were; `last` is where to go on,
+/// null when none were left.
 pub fn sealed(after: Option<&str>, store: &Store) -> Result<Value, String> {
     let after = after.map(subject).transpose()?;
     let records = store.templates_after(after.map(|id| id.0).as_ref(), PAGE);
     let records = records.map_err(|e| e.to_string())?;
     let last = records.last().map(|(id, _)| SubjectId(*id).to_hex());
-    let page = records.iter().filter_map(|(id, record)| {
-        let Sealed { bytes, .. } = Record::from_bytes(record).ok()?.sealed;
+    let (mut page, mut unreadable) = (Vec::new(), Vec::new());
+    for (id, record) in &records {
+        let id = SubjectId(*id);
+        let bytes = Record::from_bytes(id, record).map(|record| record.sealed.bytes);
         // What is longer is no template; no worker takes it.
-        let fits = bytes.len() <= MAX_SEALED;
-        let sealed = || STANDARD.encode(&bytes);
-        fits.then(|| json!({ "subject": SubjectId(*id).to_hex(), "sealed": sealed() }))
-    });
-    let page: Vec<_> = page.collect();
-    Ok(json!({ "unreadable": records.len() - page.len(), "templates": page, "last": last }))
+        match bytes.ok().filter(|bytes| bytes.len() <= MAX_SEALED) {
+            Some(bytes) => {
+                let sealed = STANDARD.encode(&bytes);
+                page.push(json!({ "subject": id.to_hex(), "sealed": sealed }));
+            }
+            None => unreadable.push(id.to_hex()),
+        }
+    }
+    Ok(json!({ "unreadable": unreadable, "templates": page, "last": last }))
 }
 
 /// Deletes a subject's templates and what was said of them: from the store, and from the worker's memory.
@@ -313,7 +312,9 @@ fn add(sealed: &Sealed, last: bool, roll: &Roll) -> Result<bool, StoreError> {
     held.sort_by_key(|of| of.sealed.model() == sealed.model());
     let spare = (held.len() + 1).saturating_sub(MAX_TEMPLATES);
     let new = Record { sealed: sealed.clone(), consent };
-    let records: Vec<_> = held.drain(spare..).chain([new]).map(|of| of.to_bytes()).collect();
+    let records: Result<Vec<_>, _> =
+        held.drain(spare..).chain([new]).map(|of| of.to_bytes()).collect();
+    let Ok(records) = records else { return Ok(false) };
     roll.store.put_templates(&sealed.subject.0, &records)?;
     Ok(true)
 }
@@ -349,7 +350,7 @@ mod tests {
     /// A record as the store has it, of a template that begins as one of this model.
     fn record(model: u8, n: u8) -> Vec<u8> {
         let consent = Consent { notice: "2026-04".into(), given_at: 7 };
-        Record { sealed: sealed(model, n), consent }.to_bytes()
+        Record { sealed: sealed(model, n), consent }.to_bytes().unwrap_or_default()
     }
 
     fn sealed(model: u8, n: u8) -> Sealed {

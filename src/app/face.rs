@@ -115,8 +115,8 @@ pub enum FaceEvent {
 /// What a worker that starts has to know of the enrolled.
 pub struct Enrolled {
     /// One after the other, as the worker takes them: all at once they take more memory than the gate has to
-    /// spare.
-    pub templates: Box<dyn Iterator<Item = Sealed> + Send>,
+    /// spare. `None` stands for one that can't be read.
+    pub templates: Box<dyn Iterator<Item = Option<Sealed>> + Send>,
     /// Pairs that were taken for each other.
     pub apart: Vec<(SubjectId, SubjectId)>,
 }

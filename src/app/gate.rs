@@ -359,14 +359,16 @@ impl Gate {
             }
             FaceEvent::GalleryLoaded { taken, refused } => {
                 if refused > 0 {
-                    tracing::warn!(refused, "templates of another model or key are not used");
+                    tracing::warn!(
+                        refused,
+                        "templates that are of no use here: `eithergate check`"
+                    );
                 }
-                self.parts.shared.health().face.templates = taken;
+                let face = &mut self.parts.shared.health().face;
+                (face.templates, face.refused) = (taken, refused);
             }
-            FaceEvent::Enrolled { .. }
-            | FaceEvent::Sat { .. }
-            | FaceEvent::Forgotten { .. }
-            | FaceEvent::Unanswered { .. } => {}
+            FaceEvent::Forgotten { subject } => self.crossings.forget(&subject),
+            FaceEvent::Enrolled { .. } | FaceEvent::Sat { .. } | FaceEvent::Unanswered { .. } => {}
         }
         self.health_due = self.parts.clock.now();
         Ok(())

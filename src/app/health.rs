@@ -49,6 +49,8 @@ pub struct FacePath {
     pub fault: Option<crate::domain::FaceFault>,
     /// In the worker's memory since it started.
     pub templates: usize,
+    /// Kept, but of another model, key or form, or damaged: of no use to the worker when it started.
+    pub refused: usize,
     /// Which test tells a living face from a picture.
     pub liveness: &'static str,
     /// What that test is worth against a film: `none`, `low`, or as the `model` says.

@@ -79,6 +79,11 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     match app::ask(&config, &question) {
         Ok(Answer::Ok(done)) => {
             println!("enrolled {} templates", done["templates"]);
+            if done["taken"].is_null() {
+                println!(
+                    "the face path is not up: nobody has tried them yet. `eithergate check` says why"
+                );
+            }
             let alike = done["look_alikes"].as_u64().unwrap_or(0);
             if alike > 0 {
                 println!(

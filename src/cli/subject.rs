@@ -101,7 +101,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 
 /// Page by page, until none are left. Already JSON, whether that is asked for or not.
 fn export(config: &Config) -> Result<(), Failure> {
-    let (mut after, mut unreadable) = (None, 0);
+    let (mut after, mut unreadable) = (None, Vec::new());
     loop {
         let page = match app::ask(config, &Question::Sealed { after: after.clone() }) {
             Ok(Answer::Ok(page)) => page,
@@ -113,7 +113,8 @@ fn export(config: &Config) -> Result<(), Failure> {
                 app::sealed(after.as_deref(), &store).map_err(Failure::Unavailable)?
             }
         };
-        unreadable += page["unreadable"].as_u64().unwrap_or(0);
+        let ids = page["unreadable"].as_array().into_iter().flatten();
+        unreadable.extend(ids.filter_map(|id| id.as_str().map(str::to_owned)));
         for template in page["templates"].as_array().into_iter().flatten() {
             writeln!(std::io::stdout(), "{template}").map_err(|e| {
                 Failure::Unavailable(format!("standard output can't be written: {e}"))
@@ -121,10 +122,13 @@ fn export(config: &Config) -> Result<(), Failure> {
         }
         match page["last"].as_str() {
             Some(last) => after = Some(last.to_owned()),
-            None if unreadable == 0 => return Ok(()),
+            None if unreadable.is_empty() => return Ok(()),
             None => {
+                let count = unreadable.len();
+                unreadable.dedup();
                 return Err(Failure::Data(format!(
-                    "{unreadable} of the templates kept here can't be read and were left out"
+                    "{count} of the templates kept here can't be read and were left out: enrol again {}",
+                    unreadable.join(" ")
                 )));
             }
         }

@@ -160,7 +160,9 @@ impl<S: EdgeSource + 'static> Pump<S> {
         };
         self.tell();
         if asked {
-            (self.sink)(PinEvent::Until(reached));
+            // What found no room is not in yet.
+            let untold = self.untold.values().map(|edge| Instant(edge.at.0.saturating_sub(1)));
+            (self.sink)(PinEvent::Until(untold.fold(reached, Instant::min)));
         }
         if self.raw.len() >= FLOOD {
             std::thread::sleep(FLOOD_PAUSE.into());
@@ -168,16 +170,23 @@ impl<S: EdgeSource + 'static> Pump<S> {
         true
     }
 
-    /// Hands over what is ready, in its order but for what found no room before. The sink notes that there was
-    /// none, and poisons the frames under way.
+    /// Hands over what is ready, in its order: no switch before what another said earlier and found no room. The sink
+    /// notes that there was none, and poisons the frames under way.
     fn tell(&mut self) {
-        self.untold.retain(|_, edge| !(self.sink)(PinEvent::Edge(*edge)));
+        let mut untold: Vec<_> = self.untold.values().copied().collect();
+        untold.sort_by_key(|edge| edge.at);
+        for edge in untold {
+            if !(self.sink)(PinEvent::Edge(edge)) {
+                break;
+            }
+            self.untold.remove(&edge.line);
+        }
         for event in self.ready.drain(..) {
             let switch = match event {
                 PinEvent::Edge(edge) if self.switches.contains(&edge.line) => Some(edge),
                 _ => None,
             };
-            let behind = switch.is_some_and(|edge| self.untold.contains_key(&edge.line));
+            let behind = switch.is_some() && !self.untold.is_empty();
             if (behind || !(self.sink)(event))
                 && let Some(edge) = switch
             {

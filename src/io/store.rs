@@ -221,13 +221,16 @@ impl Store {
         away.into_iter().chain(found)
     }
 
-    /// All sealed templates, as they were put, read one after the other.
-    pub fn templates(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + Send + use<> {
+    /// All sealed templates, as they were put, read one after the other, with whose they are.
+    pub fn templates(&self) -> impl Iterator<Item = Result<OfSubject, StoreError>> + Send + use<> {
         let (all, away) = match self.trees() {
             Ok(trees) => (Some(trees.templates.iter()), None),
             Err(error) => (None, Some(Err(error))),
         };
-        let found = all.into_iter().flatten().map(|entry| Ok(entry?.1.to_vec()));
+        let found = all.into_iter().flatten().filter_map(|entry| match entry {
+            Ok((key, record)) => key.first_chunk().map(|id| Ok((*id, record.to_vec()))),
+            Err(e) => Some(Err(e.into())),
+        });
         away.into_iter().chain(found)
     }
 

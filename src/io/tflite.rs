@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use std::ffi::c_void;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tflitec::interpreter::{Interpreter, Options};
@@ -64,11 +65,11 @@ pub fn load_pinned(manifest: &Path, threads: u8, pin: &Pin) -> Result<Model, Loa
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     let missing = |why: String| LoadError { path: path.into(), why, missing: true };
     // A pipe would be waited for.
-    let is_file = std::fs::metadata(path).map(|meta| meta.is_file());
-    if !is_file.map_err(|e| missing(format!("can't be opened: {e}")))? {
+    let open = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = open.map_err(|e| missing(format!("can't be opened: {e}")))?;
+    if !file.metadata().is_ok_and(|meta| meta.is_file()) {
         return Err(missing("is no file".into()));
     }
-    let file = File::open(path).map_err(|e| missing(format!("can't be opened: {e}")))?;
     let mut bytes = Vec::new();
     file.take(limit + 1)
         .read_to_end(&mut bytes)

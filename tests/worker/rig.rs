@@ -111,7 +111,7 @@ impl Gate {
         Supervisor::spawn(
             options,
             move || {
-                let templates = Box::new(gallery.lock().unwrap().clone().into_iter());
+                let templates = Box::new(gallery.lock().unwrap().clone().into_iter().map(Some));
                 Enrolled { templates, apart: Vec::new() }
             },
             move |event| {

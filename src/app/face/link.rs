@@ -121,10 +121,10 @@ fn write(
                 let (mut sent, mut unfit) = (0, 0);
                 for sealed in templates {
                     // Longer is no sealed template, and would not fit into a message.
-                    if sealed.bytes.len() > MAX_SEALED {
+                    let Some(sealed) = sealed.filter(|s| s.bytes.len() <= MAX_SEALED) else {
                         unfit += 1;
                         continue;
-                    }
+                    };
                     send(&mut socket, &ToWorker::Enrol(sealed))?;
                     sent += 1;
                 }

@@ -17,8 +17,13 @@ const WITHIN: Duration = Duration::from_secs(120);
 pub(super) struct Crossings(VecDeque<(Instant, Sealed, bool)>);
 
 impl Crossings {
+    /// Whoever is deleted, or enrolled anew, has nothing waiting.
+    pub(super) fn forget(&mut self, subject: &SubjectId) {
+        self.0.retain(|(_, waiting, _)| waiting.subject != *subject);
+    }
+
     fn put(&mut self, now: Instant, sealed: Sealed, last: bool) {
-        self.0.retain(|(_, waiting, _)| waiting.subject != sealed.subject);
+        self.forget(&sealed.subject);
         if self.0.len() == WAITING {
             self.0.pop_front();
         }
@@ -74,6 +79,9 @@ mod tests {
         let newest = Some((Sealed { bytes: vec![7], ..sealed(1) }, true));
         assert_eq!(crossings.take(at(2), &id(1)), newest);
         assert_eq!(crossings.take(at(2), &id(1)), None);
+        crossings.put(at(3), sealed(1), false);
+        crossings.forget(&id(1));
+        assert_eq!(crossings.take(at(3), &id(1)), None, "forgotten");
         crossings.put(at(3), sealed(1), false);
         assert_eq!(crossings.take(at(3) + WITHIN, &id(1)), None, "too long ago");
         for n in 0..=WAITING as u8 {

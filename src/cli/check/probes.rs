@@ -145,6 +145,7 @@ fn daemon(config: &Config) -> Vec<Finding> {
         ));
     }
     found.extend(terms(&health["face"]));
+    found.extend(refused(&health["face"]));
     found.extend(changeover(&health["face"]["terms"]));
     found.extend(health["readers"].as_array().into_iter().flatten().map(reader));
     let overruns = health["card"]["overruns"].as_u64().unwrap_or(0);
@@ -191,6 +192,16 @@ fn terms(face: &Value) -> Option<Finding> {
             "{people} of at most {supported} enrolled; expected: strangers accepted {strangers:.1} %, \
              residents refused {residents:.1} %"
         ),
+    ))
+}
+
+/// Templates that are kept and of no use.
+fn refused(face: &Value) -> Option<Finding> {
+    let refused = face["refused"].as_u64().filter(|refused| *refused > 0)?;
+    Some(Finding::warn(
+        "recognition",
+        format!("{refused} templates are of another model, key or version, or damaged: not used"),
+        "enrol those residents again; `eithergate subject export` names those that can't be read",
     ))
 }
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::domain::Bias;
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 const D0: u32 = 5;
@@ -166,6 +167,37 @@ fn a_bouncing_contact_is_one_change() {
     out.extend(debounce.poll(22, Instant(220_000)));
     let told: Vec<_> = out.iter().map(|e| (e.high, e.at.0)).collect();
     assert_eq!(told, [(true, 23_000), (false, 220_000)]);
+}
+
+#[test]
+fn what_found_no_room_is_not_promised_and_not_overtaken() {
+    let (sender, told) = sync_channel(9);
+    // No room for one moment: at the first of them, and when it is said again.
+    let asked = AtomicUsize::new(0);
+    let sink: PinSink = Box::new(move |event| {
+        let is_edge = matches!(event, PinEvent::Edge(_));
+        let full = is_edge && asked.fetch_add(1, Ordering::Relaxed) < 2;
+        !full && sender.try_send(event).is_ok()
+    });
+    let turns = vec![
+        Ok((vec![raw(D0, true, 900, 1)], 2_000)),
+        Ok((vec![raw(D1, true, 2_500, 2)], 3_000)),
+        Ok((vec![], 9_000)),
+    ];
+    let switch = |line| Switch { line, bias: Bias::PullUp, debounce: Duration::ZERO };
+    let queues = vec![vec![D0, D1]];
+    let switches = [switch(D0), switch(D1)];
+    let bell = Bell::new(|| ());
+    let mut pump = Pump::new(Script(turns.into()), queues, &switches, bell.clone(), sink);
+    for want in [
+        vec![PinEvent::Until(Instant(899))],
+        vec![PinEvent::Until(Instant(899))],
+        vec![edge(D0, true, 900), edge(D1, true, 2_500), PinEvent::Until(Instant(8_800))],
+    ] {
+        bell.ring();
+        assert!(pump.turn(Instant(0)));
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), want);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn all(store: &Store) -> Result<Vec<Vec<u8>>, StoreError> {
-    store.templates().collect()
+    store.templates().map(|found| Ok(found?.1)).collect()
 }
 
 #[test]
